@@ -19,6 +19,7 @@ _ROOMS = (
     "noise",
     "layers",
     "networks",
+    "mlp",
     "training",
     "comparison",
     "ledger",

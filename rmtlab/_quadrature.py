@@ -1,0 +1,131 @@
+"""Averages of many functions under N(0, 1) at once, by adaptive Gauss–Legendre panels.
+
+A panel is an interval [left, right] of z and has an owner, the index of the average it belongs to.
+Panels whose last Legendre coefficients are not negligible beside the whole average are halved, all
+owners together, until every panel is resolved: steps and corners are found by bisection where
+nobody named them, and a value is never handed back without its certificate.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+
+Panels = tuple[np.ndarray, np.ndarray, np.ndarray]
+Integrand = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
+
+REACH = 54.0  # the largest float64 times the normal density at 54 is 1e-325: no finite f matters beyond
+GOAL = 1e-12
+_OWN = 2e-13  # what rounding leaves of a panel; a panel may keep this fraction of itself as error
+_LEVELS = 100
+_MOST_PANELS = 1 << 18
+_BLOCK = 1 << 12
+
+_NODES = 32
+_X, _W = np.polynomial.legendre.leggauss(_NODES)
+_LAST = np.arange(_NODES - 3, _NODES)
+_COEFFICIENTS = np.polynomial.legendre.legvander(_X, _NODES - 1)[:, _LAST] * _W[:, None] * (_LAST + 0.5)
+_TRUNK = np.array([0.0, 4.0, 9.0])
+_BASE = np.concatenate([[-REACH], -_TRUNK[:0:-1], _TRUNK, [REACH]])
+_LONGEST = 2.0*_NODES
+_MOST_PIECES = 64
+
+
+class Unconverged(Exception):
+    """An average that could not be certified: its owner, and the z around which it is rough."""
+
+    def __init__(self, owner: int, where: float) -> None:
+        super().__init__(owner, where)
+        self.owner, self.where = owner, where
+
+
+def panels(breaks: np.ndarray, spread: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Lay out panels (left, right, owner) split at `breaks`, one row an owner.
+
+    `spread` is how far the integrand's own variable moves per unit of z: panels near the centre are
+    no longer than 64 of its units, so that a feature of width one is seen by the nodes.
+    """
+    edges = np.concatenate([np.broadcast_to(_BASE, (len(spread), len(_BASE))), breaks], axis=1)
+    edges = np.sort(np.clip(edges, -REACH, REACH), axis=1)
+    left, right = edges[:, :-1], edges[:, 1:]
+    owner, column = np.nonzero(right > left)
+    left, right = left[owner, column], right[owner, column]
+    central = np.maximum(-left, right) <= _TRUNK[-1]
+    length = np.where(central, (right - left) * spread[owner], 0.0)
+    pieces = np.clip(np.ceil(length / _LONGEST), 1, _MOST_PIECES).astype(int)
+    if pieces.max() == 1:
+        return left, right, owner
+    which = np.repeat(np.arange(len(pieces)), pieces)
+    place = np.arange(len(which)) - np.repeat(np.cumsum(pieces) - pieces, pieces)
+    step = ((right - left) / pieces)[which]
+    last = place + 1 == pieces[which]
+    return left[which] + place * step, np.where(last, right[which], left[which] + (place + 1) * step), owner[which]
+
+
+def average(
+    integrand: Integrand, layout: Panels, count: int, goal: float = GOAL
+) -> tuple[np.ndarray, np.ndarray]:
+    """Average `count` functions under N(0, 1); give the values and the sizes (averages of |·|).
+
+    `integrand(z, owner)` returns values and sizes in the shape of z, (panels, nodes). The error
+    estimates of an average add up to less than (goal/2 + 2e-13) of its size. A value that overflows
+    where the density makes it negligible is dropped; where it is not, the average is inf.
+    """
+    state = (*layout, *_apply(integrand, *layout))
+    for _ in range(_LEVELS):
+        left, right, owner = state[:3]
+        rough = _rough(state, count, goal)
+        if not rough.any() or len(left) > _MOST_PANELS:
+            break
+        a, b, of = left[rough], right[rough], owner[rough]
+        middle = 0.5 * (a + b)
+        halves = np.concatenate([a, middle]), np.concatenate([middle, b]), np.concatenate([of, of])
+        fresh = (*halves, *_apply(integrand, *halves))
+        state = tuple(np.concatenate([old[~rough], new]) for old, new in zip(state, fresh, strict=True))
+    left, right, owner, value, size, error, lost = state
+    rough = _rough(state, count, goal)
+    if rough.any():
+        worst = int(np.argmax(np.where(rough, error, -1.0)))
+        raise Unconverged(int(owner[worst]), 0.5 * (left[worst] + right[worst]))
+    scale, overflows = _scale(owner, size, lost, count)
+    total = np.bincount(owner, value, count)
+    return np.where(overflows, np.inf, total), np.where(overflows, np.inf, scale)
+
+
+def _rough(state: tuple[np.ndarray, ...], count: int, goal: float) -> np.ndarray:
+    """Mark the panels whose error is more than their share of the goal."""
+    _, _, owner, _, size, error, lost = state
+    scale, overflows = _scale(owner, size, lost, count)
+    share = np.where(overflows, np.inf, 0.5 * goal * scale / np.bincount(owner, minlength=count))
+    return error > np.maximum(share[owner], _OWN * size)
+
+
+def _scale(owner: np.ndarray, size: np.ndarray, lost: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Give each owner's size, and whether what overflowed there could matter."""
+    scale = np.bincount(owner, size, count)
+    return scale, ~(np.bincount(owner, lost, count) <= 1e-3 * GOAL * scale) | np.isinf(scale)
+
+
+def _apply(integrand: Integrand, left: np.ndarray, right: np.ndarray, owner: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Give integral, size, error and overflow bound of every panel, in blocks of bounded memory."""
+    blocks = [slice(i, i + _BLOCK) for i in range(0, len(left), _BLOCK)]
+    parts = [_apply_block(integrand, left[block], right[block], owner[block]) for block in blocks]
+    return tuple(np.concatenate(columns) for columns in zip(*parts, strict=True))
+
+
+def _apply_block(
+    integrand: Integrand, left: np.ndarray, right: np.ndarray, owner: np.ndarray
+) -> tuple[np.ndarray, ...]:
+    half = 0.5 * (right - left)
+    z = 0.5 * (left + right)[:, None] + half[:, None] * _X
+    half = half / np.sqrt(2 * np.pi)
+    value, size = integrand(z, owner)
+    root = np.exp(-0.25 * z * z)  # applied twice: the density itself underflows before f overflows
+    fine = np.isfinite(size)
+    lost = np.zeros(len(left))
+    if not fine.all():
+        value, size = np.where(fine, value, 0.0), np.where(fine, size, 0.0)
+        lost = half * ((~fine * np.finfo(float).max * root * root) @ _W)
+    value, size = value * root * root, size * root * root
+    with np.errstate(over="ignore", invalid="ignore"):
+        error = half * np.max(np.abs(value @ _COEFFICIENTS), axis=1)
+        return half * (value @ _W), half * (size @ _W), error, lost

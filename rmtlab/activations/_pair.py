@@ -1,0 +1,55 @@
+"""A covariance of two Gaussians, in the form that keeps its digits when they are nearly parallel."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from rmtlab import _checks
+
+_SLACK = 1e-6
+
+
+@dataclass(frozen=True, eq=False)
+class Pair:
+    """Variances a and b, covariance k and s = √(ab − k²); exact where a = b, so that k = a gives s = 0."""
+
+    a: np.ndarray
+    b: np.ndarray
+    k: np.ndarray
+    s: np.ndarray
+
+    @classmethod
+    def of(cls, q11: Any, q22: Any, q12: Any) -> "Pair":
+        """Check and broadcast a covariance; correlations a little beyond ±1 are rounding and are clipped."""
+        a, b, k = (_checks.array(q, name) for q, name in ((q11, "q11"), (q22, "q22"), (q12, "q12")))
+        try:
+            a, b, k = np.broadcast_arrays(a, b, k)
+        except ValueError:
+            raise ValueError(
+                "q11, q22 and q12 must have shapes that broadcast together, "
+                f"but their shapes are {a.shape}, {b.shape} and {k.shape}."
+            ) from None
+        for variance, name in ((a, "q11"), (b, "q22")):
+            if variance.min() < 0:
+                raise ValueError(f"{name} is a variance and must be at least 0, but {variance.min():g} was given.")
+        g = np.sqrt(a * b)
+        excess = np.abs(k) - g
+        if np.any(excess > _SLACK * g):
+            worst = np.unravel_index(np.argmax(excess), excess.shape)
+            raise ValueError(
+                f"q12 = {k[worst]:g} is impossible beside q11 = {a[worst]:g} and q22 = {b[worst]:g}: "
+                "a covariance is at most √(q11·q22) in size."
+            )
+        k = np.clip(k, -g, g)
+        return cls(a, b, k, np.sqrt((g - k) * (g + k)))
+
+    @cached_property
+    def arcsine(self) -> np.ndarray:
+        """Return arcsin c; two zero variances count as c = 1, one as c = 0 (the limits of small inputs)."""
+        return np.where((self.a == 0) & (self.b == 0), np.pi / 2, np.arctan2(self.k, self.s))
+
+    def mirrored(self) -> "Pair":
+        """Return the covariance of (u, −v)."""
+        return Pair(self.a, self.b, -self.k, self.s)

@@ -1,0 +1,31 @@
+r"""Spectral laws: limits of eigenvalue histograms, frozen and with one vocabulary.
+
+A law knows its density, its atoms, its distribution function and quantiles, its moments, and its transforms
+
+.. math:: G(z) = E\,\frac{1}{z - \lambda}, \qquad R(g) = G^{-1}(g) - \frac1g, \qquad
+          S(m) = \frac{1 + m}{m\,M^{-1}(m)}, \quad M(z) = zG(z) - 1.
+
+>>> import rmtlab as rl
+>>> law = rl.laws.MarchenkoPastur(aspect=2.0)
+>>> law.atoms
+{0.0: 0.5}
+>>> round(law.cdf(0.0), 12), round(law.cdf(0.0, side="left"), 12)
+(0.5, 0.0)
+"""
+
+from rmtlab.laws._base import SpectralLaw
+from rmtlab.laws.arcsine import Arcsine
+from rmtlab.laws.discrete import Dirac, Discrete, Empirical
+from rmtlab.laws.marchenko_pastur import MarchenkoPastur
+from rmtlab.laws.semicircle import QuarterCircle, Semicircle
+
+__all__ = [
+    "Arcsine",
+    "Dirac",
+    "Discrete",
+    "Empirical",
+    "MarchenkoPastur",
+    "QuarterCircle",
+    "Semicircle",
+    "SpectralLaw",
+]

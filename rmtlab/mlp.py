@@ -1,0 +1,177 @@
+r"""How Gaussian is the output of a one-hidden-layer network of finite width?
+
+Condition on the hidden layer :math:`h=\phi(z^1)\in\mathbb{R}^n`. With Gaussian weights the read-out
+:math:`z^2=W^2h+b^2` is then exactly :math:`N(0, s)` with the random variance
+:math:`s=\sigma_w^2|h|^2/n+\sigma_b^2`, so everything that is not Gaussian about it is the fluctuation
+of :math:`s` from network to network. This module computes that fluctuation and measures it.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from rmtlab import _checks, gaussian
+from rmtlab.activations import Activation
+from rmtlab.networks import Network
+
+__all__ = ["OutputStatistics", "measure", "theory"]
+
+
+@dataclass(frozen=True)
+class OutputStatistics:
+    """Variance and tails of the output of a one-hidden-layer network at one input.
+
+    Attributes
+    ----------
+    variance : float
+        The output's variance over networks, q².
+    variance_spread : float
+        Variance over networks of the conditional variance s, divided by its squared mean.
+    excess_kurtosis : float
+        E[z⁴]/E[z²]² − 3 of the output over networks; zero for a Gaussian.
+    """
+
+    variance: float
+    variance_spread: float
+    excess_kurtosis: float
+
+
+def theory(net: Network, x: np.ndarray, width: int) -> OutputStatistics:
+    r"""Output statistics of a one-hidden-layer `net` at the input `x`, to leading order in 1/`width`.
+
+    With :math:`q` the variance of a first-layer pre-activation, :math:`a=\sigma_w^2 E[\phi^2]` and
+    :math:`v` the variance of a unit's contribution to :math:`|h|^2`,
+
+    .. math:: \mathrm{Var}(s) = \sigma_w^4\,v/n, \qquad
+              \kappa = 3\,\mathrm{Var}(s)/E[s]^2 \quad\text{(Gaussian weights, exact)}.
+
+    Haar weights keep :math:`|W^1x|` fixed, which takes a part out of :math:`v`, and a row of a Haar
+    matrix is a point of a sphere, whose coordinates have lighter tails than Gaussian ones:
+
+    .. math:: v = \mathrm{Var}(\phi^2) - \tfrac12 c^2\min(1, n/d), \qquad
+              \kappa = \frac{3E[s_w^2]\,n/(n+2) + 6E[s_w]\sigma_b^2 + 3\sigma_b^4}{E[s]^2} - 3,
+
+    where :math:`c = E[\phi^2(z)(g^2-1)]` for :math:`z=\sqrt{q-\sigma_b^2}\,g+b`, and
+    :math:`s_w=s-\sigma_b^2`; terms of relative size 1/n are left out of :math:`v`.
+
+    Parameters
+    ----------
+    net : Network
+        An ``MLP`` of depth 1 without noise.
+    x : array of shape (d,)
+        One input.
+    width : int
+        Number n of hidden units.
+
+    Returns
+    -------
+    OutputStatistics
+        The predicted statistics of one output unit over random networks.
+
+    Raises
+    ------
+    ValueError
+        If `net` is not a noiseless network of depth 1, or `x` is not one finite vector.
+
+    References
+    ----------
+    R. M. Neal, Bayesian Learning for Neural Networks (1996), chapter 2, for the limit; the finite-width
+    terms are derived in the chapter ``foundations/mlp``.
+
+    Examples
+    --------
+    >>> import numpy as np, rmtlab as rl
+    >>> net = rl.MLP(depth=1, activation="linear", weight_var=1.0)
+    >>> rl.mlp.theory(net, np.ones(5), width=100).excess_kurtosis
+    0.06
+    """
+    net, x, width = _checked(net, x, width)
+    phi, weight_var, bias_var = net.activation, net.weight_var, net.bias_var
+    size = weight_var * float(x @ x) / x.size
+    q = size + bias_var
+    second, fourth = float(phi.moment(q, 2)), float(phi.moment(q, 4))
+    per_unit = fourth - second**2
+    mean = weight_var * second
+    if net.weights == "orthogonal":
+        per_unit -= 0.5 * _radial_share(phi, size, q) ** 2 * min(1.0, width / x.size)
+    weight_spread = weight_var**2 * per_unit / width
+    tail = width / (width + 2) if net.weights == "orthogonal" else 1.0
+    raw_fourth = 3 * tail * (weight_spread + mean**2) + 6 * mean * bias_var + 3 * bias_var**2
+    variance = mean + bias_var
+    return OutputStatistics(variance, weight_spread / variance**2, raw_fourth / variance**2 - 3)
+
+
+def measure(net: Network, x: np.ndarray, width: int, *, draws: int = 1000, seed: int = 0) -> OutputStatistics:
+    """Measure the same statistics over `draws` sampled networks of the same description.
+
+    The conditional variance s of each network is read off its hidden layer; the output's fourth moment
+    follows from s and from the law of the read-out's weights (see `theory`), which resolves the
+    excess kurtosis far better than the fourth moment of the outputs themselves.
+
+    Parameters
+    ----------
+    net, x, width
+        As in `theory`.
+    draws : int
+        Number of networks, at least 2; the relative standard error of the spread is about √(2/draws).
+    seed : int
+        Seed of the first network; network k has seed `seed` + k.
+
+    Returns
+    -------
+    OutputStatistics
+        The measured statistics.
+
+    Raises
+    ------
+    ValueError
+        As `theory`, and if `draws` is below 2.
+
+    Examples
+    --------
+    >>> import numpy as np, rmtlab as rl
+    >>> net = rl.MLP(depth=1, activation="relu", weight_var=2.0)
+    >>> found = rl.mlp.measure(net, np.ones(5), width=50, draws=200)
+    >>> bool(abs(found.variance - 2.0) < 0.2)
+    True
+    """
+    net, x, width = _checked(net, x, width)
+    draws = _checks.count(draws, "draws", minimum=2)
+    seed = _checks.count(seed, "seed", minimum=0)
+    weight_share = np.array(
+        [_conditional_weight_variance(net, x, width, seed + k) for k in range(draws)], dtype=np.float64
+    )
+    tail = width / (width + 2) if net.weights == "orthogonal" else 1.0
+    variance = weight_share.mean() + net.bias_var
+    raw_fourth = (
+        3 * tail * np.mean(weight_share**2) + 6 * weight_share.mean() * net.bias_var + 3 * net.bias_var**2
+    )
+    return OutputStatistics(
+        float(variance),
+        float(weight_share.var(ddof=1) / variance**2),
+        float(raw_fourth / variance**2 - 3),
+    )
+
+
+def _radial_share(phi: Activation, size: float, q: float) -> float:
+    """Return c = E[φ²(z)(g² − 1)] for z = √size·g + b; Stein's identity turns it into one average over z."""
+    covariance = gaussian.expectation(lambda z: phi(z) ** 2 * (z**2 - q), q, kinks=phi.kinks)
+    return float(size * covariance / q**2)
+
+
+def _conditional_weight_variance(net: Network, x: np.ndarray, width: int, seed: int) -> float:
+    module = net.sample(width=width, in_features=x.size, seed=seed, dtype="float64")
+    hidden = net.activation(module.preactivations(x[None, :])[0].detach().numpy())
+    return float(net.weight_var * np.mean(hidden**2))
+
+
+def _checked(net: Network, x: np.ndarray, width: int) -> tuple[Network, np.ndarray, int]:
+    if not isinstance(net, Network) or net.depth != 1 or net.noise is not None:
+        raise ValueError(
+            f"net must be a noiseless network with one hidden layer, but {net!r} was given; "
+            "build it with rl.MLP(depth=1, …)."
+        )
+    x = _checks.array(x, "x", ndim=1, hint="Pass one input, not a batch.")
+    if not x.any():
+        raise ValueError("x is the zero vector, at which the output's statistics degenerate; pass a non-zero input.")
+    return net, x, _checks.count(width, "width")

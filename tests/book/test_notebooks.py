@@ -1,0 +1,55 @@
+"""Evidence: contract. Every notebook executes under nbval, within its budget, and is stored clean."""
+
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from tools.notebook_budget import MEGABYTES, execute
+
+ROOT = Path(__file__).resolve().parents[2]
+NOTEBOOKS = sorted((ROOT / "book").rglob("*.ipynb"))
+
+
+def write_notebook(path, *sources):
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in sources])
+    nbformat.write(notebook, path)
+    return path
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: str(p.relative_to(ROOT)))
+@pytest.mark.notebooks
+def test_notebook_executes_within_its_budget(path):
+    run = execute(path)
+    print(f"{path.name}: {run.cpu_seconds:.1f} CPU-seconds, {run.megabytes:.0f} MB")
+    assert not run.complaints(), "\n".join(run.complaints())
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: str(p.relative_to(ROOT)))
+def test_notebook_is_stored_without_outputs(path):
+    for cell in nbformat.read(path, as_version=4).cells:
+        if cell.cell_type == "code":
+            assert not cell.outputs, cell.source
+            assert cell.execution_count is None, cell.source
+
+
+@pytest.mark.notebooks
+def test_a_failing_cell_and_an_overspent_budget_are_seen(tmp_path):
+    """The measurement sees the kernel's own time and memory, and a raised error."""
+    failing = execute(write_notebook(tmp_path / "failing.ipynb", "assert 1 + 1 == 3"))
+    assert any("a cell failed" in c for c in failing.complaints())
+
+    greedy = execute(
+        write_notebook(
+            tmp_path / "greedy.ipynb",
+            "hoard = bytearray(300_000_000); hoard[::4096] = b'x' * len(hoard[::4096])",
+            "import time; start = time.process_time()\nwhile time.process_time() - start < 3: pass",
+        )
+    )
+    assert greedy.passed, greedy.output
+    assert not greedy.complaints()
+    assert 3 < greedy.cpu_seconds
+    assert 300 < greedy.megabytes < MEGABYTES
+    complaints = greedy.complaints(cpu_seconds=3, megabytes=300)
+    assert len(complaints) == 2
+    assert "budget" in complaints[0] and "budget" in complaints[1]

@@ -1,0 +1,30 @@
+import numpy as np
+
+import rmtlab as rl
+
+NET = rl.MLP(depth=1, activation="tanh", weight_var=1.5)
+X = np.ones(3)
+
+
+def cases(function):
+    return [
+        (lambda: function("tanh", X, 10), "one hidden layer"),
+        (lambda: function(rl.MLP(depth=2, activation="tanh"), X, 10), "depth=1"),
+        (lambda: function(rl.MLP(depth=1, activation="tanh", noise=rl.noise.Dropout(0.5)), X, 10), "noiseless"),
+        (lambda: function(NET, np.ones((2, 3)), 10), "one input"),
+        (lambda: function(NET, [1.0, np.nan], 10), "NaN"),
+        (lambda: function(NET, np.zeros(3), 10), "non-zero"),
+        (lambda: function(NET, X, 0), "width"),
+        (lambda: function(NET, X, 2.5), "whole number"),
+    ]
+
+
+CASES = {
+    "theory": cases(rl.mlp.theory),
+    "measure": [
+        *cases(rl.mlp.measure),
+        (lambda: rl.mlp.measure(NET, X, 10, draws=1), "draws"),
+        (lambda: rl.mlp.measure(NET, X, 10, seed=-1), "seed"),
+    ],
+}
+NOTHING_TO_REFUSE = {"OutputStatistics": "a record that theory and measure fill in"}

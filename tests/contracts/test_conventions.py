@@ -1,0 +1,229 @@
+"""Evidence: contract. Every promised name and convention of `book/notation` that exists so far.
+
+One test a line. Later chapters add theirs here.
+"""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+import rmtlab as rl
+
+X = np.random.default_rng(0).normal(size=(4, 30))
+
+
+def mlp(**changes):
+    described = {"depth": 2, "activation": "tanh", "weight_var": 1.5, "bias_var": 0.05} | changes
+    return rl.MLP(**described)
+
+
+def sample(net, width=400, **changes):
+    return net.sample(**({"width": width, "in_features": 30, "seed": 0, "dtype": torch.float64} | changes))
+
+
+def arrays(tensors):
+    return [t.detach().numpy() for t in tensors]
+
+
+# The package
+
+
+def test_promised_rooms_and_names():
+    assert {"gaussian", "laws", "ensembles", "activations", "noise", "MLP", "serial", "compare"} <= set(dir(rl))
+    assert rl.MLP is rl.networks.MLP
+    assert rl.compare is rl.comparison.compare
+
+
+# Laws
+
+
+def test_laws_face_and_frozenness():
+    law = rl.laws.MarchenkoPastur(aspect=2.0, scale=1.0)
+    assert [len(interval) for interval in law.support] == [2]
+    assert law.atoms == {0.0: pytest.approx(0.5)}
+    assert law.mean == pytest.approx(1) and law.var == pytest.approx(2) and law.moment(2) == pytest.approx(3)
+    assert law.cdf(law.quantile(0.7)) == pytest.approx(0.7)
+    assert law.density(0.0) == 0, "an atom is no part of the density"
+    assert law.sample(5, rng=0) == pytest.approx(law.sample(5, rng=0))
+    z = 3.0 + 1j
+    g = law.cauchy(z)
+    assert g.imag < 0, "G(z) = E[1/(z − λ)], so that Im G < 0 above the axis"
+    with pytest.raises((AttributeError, dataclasses.FrozenInstanceError)):
+        law.aspect = 1.0
+
+
+def test_r_transform_is_the_inverse_of_g_minus_one_over_g():
+    law, g = rl.laws.Semicircle(var=2.0), 0.1
+    assert law.cauchy(law.r_transform(g) + 1 / g) == pytest.approx(g)
+
+
+def test_s_transform_of_marchenko_pastur_is_one_over_one_plus_aspect_m():
+    assert rl.laws.MarchenkoPastur(aspect=0.5).s_transform(0.3) == pytest.approx(1 / 1.15)
+
+
+def test_promised_laws():
+    assert rl.laws.Semicircle(var=4.0).support == [(-4.0, 4.0)]
+    assert rl.laws.Dirac(2.0).atoms == {2.0: 1.0}
+    assert rl.laws.Discrete([0.0, 1.0], [0.25, 0.75]).mean == pytest.approx(0.75)
+    assert rl.laws.Empirical([1.0, 2.0, 3.0]).mean == pytest.approx(2)
+
+
+def test_aspect_is_rows_over_columns():
+    """(1/n) X Xᵀ with X of p rows and n columns has the law of aspect p/n."""
+    p, n = 600, 200
+    x = rl.ensembles.ginibre(p, n, var=float(n), rng=0)
+    eigenvalues = np.linalg.eigvalsh(x @ x.T / n)
+    assert rl.compare(rl.laws.MarchenkoPastur(aspect=p / n), eigenvalues).ks < 0.02
+    assert rl.compare(rl.laws.MarchenkoPastur(aspect=n / p), eigenvalues).ks > 0.3
+
+
+# Gaussian averages and ensembles
+
+
+def test_gaussian_averages_take_variances():
+    assert rl.gaussian.expectation(np.square, var=3.0) == pytest.approx(3)
+    assert rl.gaussian.expectation(np.abs, var=1.0, kinks=(0,)) == pytest.approx(np.sqrt(2 / np.pi))
+    assert rl.gaussian.expectation2(np.sin, np.sin, [[1.0, 0.5], [0.5, 1.0]]) == pytest.approx(
+        np.exp(-1) * np.sinh(0.5)
+    )
+
+
+def test_ginibre_is_n_by_m_with_variance_over_m():
+    x = rl.ensembles.ginibre(500, 800, var=2.0, rng=0)
+    assert x.shape == (500, 800)
+    assert x.var() * 800 == pytest.approx(2, rel=5 * np.sqrt(2 / x.size))
+    assert rl.ensembles.ginibre(7, rng=0).shape == (7, 7)
+
+
+def test_haar_goe_and_wishart():
+    u = rl.ensembles.haar_orthogonal(40, rng=0)
+    np.testing.assert_allclose(u @ u.T, np.eye(40), atol=1e-13)
+    goe = rl.ensembles.goe(40, rng=0)
+    np.testing.assert_array_equal(goe, goe.T)
+    wishart = rl.ensembles.wishart(20, 40, rng=0)
+    assert wishart.shape == (20, 20) and np.linalg.eigvalsh(wishart)[0] > 0
+
+
+# Activations and noise
+
+
+@pytest.mark.parametrize("name", ["relu", "erf", "tanh", "hard_tanh", "gelu", "sin", "linear"])
+def test_promised_activations(name):
+    act = rl.activations.get(name)
+    k, k_dot = act.dual(1.0, 1.0, 1.0)
+    assert k == pytest.approx(act.moment(1.0, 2)) and k_dot == pytest.approx(act.derivative_moment(1.0, 2))
+
+
+def test_erf_is_erf_of_x_and_shifted_relu_is_max_of_x_and_minus_alpha():
+    assert rl.activations.get("erf")(np.array(1.0)) == pytest.approx(0.8427007929497149)
+    x = np.array([-2.0, 0.3])
+    np.testing.assert_array_equal(rl.activations.get("shifted_relu", alpha=0.5)(x), [-0.5, 0.3])
+
+
+def test_dropout_is_named_by_what_it_keeps_and_its_mask_has_mean_one():
+    noise = rl.noise.Dropout(keep=0.8)
+    assert noise.second_moment == pytest.approx(1 / 0.8)
+    assert rl.noise.MultiplicativeGaussian(var=0.25).second_moment == pytest.approx(1.25)
+    assert rl.noise.critical(noise) == pytest.approx((1.6, 0.0))
+
+
+# Networks
+
+
+@pytest.mark.parametrize("parameterization", ["ntk", "standard"])
+def test_depth_counts_hidden_layers_and_a_linear_read_out_follows(parameterization):
+    module = sample(mlp(depth=3, parameterization=parameterization), width=8, out_features=2)
+    assert isinstance(module, torch.nn.Module)
+    weights, biases = arrays(module.weights), arrays(module.biases)
+    z = arrays(module.preactivations(X))
+    assert [W.shape for W in weights] == [(8, 30), (8, 8), (8, 8), (2, 8)]
+    h = X
+    for W, b, found in zip(weights, biases, z, strict=True):
+        np.testing.assert_allclose(h @ W.T + b, found, atol=1e-13)
+        h = np.tanh(found)
+    np.testing.assert_array_equal(module(X).detach().numpy(), z[-1])
+
+
+def test_mlp_is_a_serial_of_layers():
+    layers = rl.layers
+    dense, act = layers.Dense(1.5, 0.05), layers.Activation("tanh")
+    assert rl.serial(dense, act, dense, act, dense) == mlp()
+
+
+def test_gaussian_weights_have_variance_weight_var_over_fan_in():
+    for W in arrays(sample(mlp(), width=(300, 500)).weights)[:2]:
+        assert W.var() * W.shape[1] == pytest.approx(1.5, rel=5 * np.sqrt(2 / W.size))
+
+
+def test_orthogonal_weights_are_rescaled_so_that_the_variance_map_is_the_same():
+    net = mlp(weights="orthogonal")
+    for W in arrays(sample(net, width=(50, 50), in_features=20, out_features=10).weights):
+        n, m = W.shape
+        singular = np.linalg.svd(W, compute_uv=False)
+        np.testing.assert_allclose(singular, np.sqrt(1.5 * max(n, m) / m), rtol=1e-12)
+        assert np.sum(W**2) / n == pytest.approx(1.5), "E|Wx|²/n = weight_var·|x|²/m"
+
+
+def test_ntk_parameters_have_unit_variance_and_weights_are_effective():
+    ntk, standard = sample(mlp()), sample(mlp(parameterization="standard"))
+    for a, b in zip(arrays(ntk.weights), arrays(standard.weights), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-12)
+    omega = max(ntk.parameters(), key=torch.numel)
+    assert float(omega.var()) == pytest.approx(1, rel=5 * np.sqrt(2 / omega.numel()))
+
+
+def test_zero_bias_variance_makes_no_bias_parameters():
+    assert len(list(sample(mlp(bias_var=0.0)).parameters())) == 3
+    assert len(list(sample(mlp()).parameters())) == 6
+
+
+def test_kernels_start_from_the_scaled_inner_product():
+    """K⁰ = Θ⁰ = weight_var·x xᵀ/d + bias_var."""
+    state = rl.layers.Dense(1.5, 0.05).propagate(rl.layers.State.from_inputs(X))
+    np.testing.assert_allclose(state.nngp, 1.5 * X @ X.T / 30 + 0.05)
+    np.testing.assert_allclose(state.ntk, state.nngp)
+
+
+def test_tangent_kernel_recursion():
+    """Θ^l = K^l + weight_var·K̇^{l−1}∘Θ^{l−1}; for ReLU at weight_var 2 and |x|² = d, Θ(x, x) = 2(L + 1)."""
+    x = np.ones((1, 5))
+    for depth in (1, 4):
+        state = rl.MLP(depth, "relu", weight_var=2.0).propagate(rl.layers.State.from_inputs(x))
+        assert state.ntk == pytest.approx(2 * (depth + 1))
+
+
+def test_noise_acts_on_the_input_and_on_every_hidden_layer():
+    """A diagonal is one pass (μ₂); every other pair has independent masks, even where rows are equal."""
+    noise = rl.noise.Dropout(keep=0.5)
+    net = rl.MLP(1, "linear", weight_var=1.0, noise=noise)
+    assert [type(layer).__name__ for layer in net.layers] == ["Noise", "Dense", "Activation", "Noise", "Dense"]
+    same = np.ones((2, 3))
+    np.testing.assert_allclose(net.propagate(rl.layers.State.from_inputs(same)).nngp, [[4, 1], [1, 4]])
+    np.testing.assert_allclose(net.propagate(rl.layers.State.from_inputs(same, same)).nngp, np.ones((2, 2)))
+
+
+# The bench
+
+
+def test_comparison_is_frozen_and_says_its_verdict_in_a_line():
+    found = rl.compare(rl.laws.Semicircle(), np.linalg.eigvalsh(rl.ensembles.goe(300, rng=0)))
+    assert found.n == 300 and 0 < found.ks < 0.02 and found.wasserstein > 0
+    assert "\n" not in repr(found)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        found.ks = 0.0
+
+
+def test_a_value_within_rounding_of_an_atom_counts_at_it():
+    law = rl.laws.Discrete([0.0, 1.0], [0.5, 0.5])
+    assert rl.compare(law, [1e-12, 1.0 - 1e-12]).ks == pytest.approx(0, abs=1e-12)
+
+
+# Floors and precision
+
+
+def test_theory_is_float64_and_networks_follow_the_dtype_asked_for():
+    assert rl.layers.Dense().propagate(rl.layers.State.from_inputs(X.astype(np.float32))).nngp.dtype == np.float64
+    assert mlp().sample(width=3, in_features=30).weights[0].dtype == torch.float32
+    assert sample(mlp()).weights[0].dtype == torch.float64
