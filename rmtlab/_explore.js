@@ -15,9 +15,12 @@ function render({ model, el }) {
   const caption = model.get("caption");
   const unique = `explore-${Math.random().toString(36).slice(2)}`;
   let wanted = [...model.get("indices")];
-  let asked = wanted;
+  let asked = [...wanted];
 
-  const picture = make("img", { class: "explore-picture", style: "display:block;max-width:100%;height:auto;margin:0 auto" });
+  const picture = make("img", {
+    class: "explore-picture",
+    style: "display:block;max-width:100%;height:auto;margin:0 auto",
+  });
   const news = make("p", {
     class: "explore-news",
     role: "status",
@@ -59,9 +62,20 @@ function render({ model, el }) {
   const rows = controls.map((control, i) => {
     const id = `${unique}-${i}`;
     const input = make("input", {
-      id, type: "range", min: 0, max: control.texts.length - 1, step: 1, value: wanted[i], style: "flex:1 1 8rem;min-width:6rem",
+      id,
+      "data-lm-suppress-shortcuts": "true", // or JupyterLab takes the arrow keys to move between cells
+      type: "range",
+      min: 0,
+      max: control.texts.length - 1,
+      step: 1,
+      value: wanted[i],
+      style: "flex:1 1 8rem;min-width:6rem",
     });
-    const output = make("output", { for: id, "aria-live": "off", style: "flex:0 0 6.5rem;font-variant-numeric:tabular-nums" });
+    const output = make("output", {
+      for: id,
+      "aria-live": "off",
+      style: "flex:0 0 6.5rem;font-variant-numeric:tabular-nums",
+    });
     const label = make("label", { for: id, style: "flex:0 1 12rem" }, control.label);
     const read = () => {
       output.textContent = control.texts[wanted[i]];
@@ -73,7 +87,8 @@ function render({ model, el }) {
       ask();
     });
     read();
-    panel.append(make("div", { class: "explore-control", style: "display:flex;flex-wrap:wrap;align-items:center;gap:.25rem 1rem" }, label, input, output));
+    const style = "display:flex;flex-wrap:wrap;align-items:center;gap:.25rem 1rem";
+    panel.append(make("div", { class: "explore-control", style }, label, input, output));
     return { input, read };
   });
 
@@ -87,7 +102,8 @@ function render({ model, el }) {
   const moved = () => {
     const indices = model.get("indices");
     if (same(indices, asked)) return;
-    asked = wanted = [...indices];
+    asked = [...indices];
+    wanted = [...indices];
     rows.forEach(({ input, read }, i) => ((input.value = wanted[i]), read()));
   };
   model.on("change:drawn", drawn);
@@ -95,7 +111,10 @@ function render({ model, el }) {
 
   show(frames.length ? frame(wanted) : model.get("svg"), wanted);
   el.replaceChildren(picture, problem, panel, news);
-  if (caption) el.append(make("p", { class: "explore-caption", style: "max-width:40rem;margin:.5rem auto 0;font-size:.9em" }, caption));
+  if (caption) {
+    const style = "max-width:40rem;margin:.5rem auto 0;font-size:.9em";
+    el.append(make("p", { class: "explore-caption", style }, caption));
+  }
 }
 
 export default { render };

@@ -11,22 +11,44 @@ from collections.abc import Callable
 import numpy as np
 
 Panels = tuple[np.ndarray, np.ndarray, np.ndarray]
-Integrand = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
+Integrand = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray | None]]
 
 REACH = 54.0  # the largest float64 times the normal density at 54 is 1e-325: no finite f matters beyond
 GOAL = 1e-12
-_OWN = 2e-13  # what rounding leaves of a panel; a panel may keep this fraction of itself as error
+_OWN = 2e-13  # the part of a panel that rounding may have spoilt: more halving can't mend it
+_GRAIN = 4 * np.finfo(float).eps
 _LEVELS = 100
 _MOST_PANELS = 1 << 18
-_BLOCK = 1 << 12
+_BLOCK = 1 << 11
 
 _NODES = 32
-_X, _W = np.polynomial.legendre.leggauss(_NODES)
-_LAST = np.arange(_NODES - 3, _NODES)
-_COEFFICIENTS = np.polynomial.legendre.legvander(_X, _NODES - 1)[:, _LAST] * _W[:, None] * (_LAST + 0.5)
+_EDGE = 1 - 1e-8
+
+
+def _rule() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Give nodes, weights, and (first the weights) functionals that bound the error of the weights.
+
+    The last three Legendre coefficients together see a step or a corner wherever nodes lie on both
+    sides of it. Between the last node and the end of the panel two more points, of weight zero,
+    look for it: the polynomial through the nodes must meet the function there.
+    """
+    nodes, weights = np.polynomial.legendre.leggauss(_NODES)
+    edges = np.array([-_EDGE, _EDGE])
+    gap = 1 - nodes[-1]
+    vander = np.polynomial.legendre.legvander
+    coefficients = vander(nodes, _NODES - 1) * weights[:, None] * (np.arange(_NODES) + 0.5)
+    functionals = np.zeros((_NODES + 2, 6))
+    functionals[1:-1, 0] = weights
+    functionals[1:-1, 1:4] = coefficients[:, -3:]
+    functionals[1:-1, 4:] = -gap * coefficients @ vander(edges, _NODES - 1).T
+    functionals[[0, -1], [4, 5]] = gap
+    return np.concatenate([edges[:1], nodes, edges[1:]]), functionals[:, 0].copy(), functionals
+
+
+_X, _W, _FUNCTIONALS = _rule()
 _TRUNK = np.array([0.0, 4.0, 9.0])
 _BASE = np.concatenate([[-REACH], -_TRUNK[:0:-1], _TRUNK, [REACH]])
-_LONGEST = 2.0*_NODES
+_LONGEST = 64.0
 _MOST_PIECES = 64
 
 
@@ -62,15 +84,17 @@ def panels(breaks: np.ndarray, spread: np.ndarray) -> tuple[np.ndarray, np.ndarr
 
 
 def average(
-    integrand: Integrand, layout: Panels, count: int, goal: float = GOAL
+    integrand: Integrand, layout: Panels, offset: np.ndarray, goal: float = GOAL
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Average `count` functions under N(0, 1); give the values and the sizes (averages of |·|).
+    """Average functions under N(0, 1), one an entry of `offset`; give values and sizes (averages of |·|).
 
-    `integrand(z, owner)` returns values and sizes in the shape of z, (panels, nodes). The error
-    estimates of an average add up to less than (goal/2 + 2e-13) of its size. A value that overflows
-    where the density makes it negligible is dropped; where it is not, the average is inf.
+    `integrand(z, owner)` returns values and sizes in the shape of z, (panels, nodes), and forms its
+    own variable as z + offset, up to scale: what float64 rounds off there can't be resolved either.
+    Beyond that and 2e-13, the error estimates of an average add up to less than goal/2 of its size.
+    A value that overflows where the density makes it negligible is dropped; elsewhere it makes the average inf.
     """
-    state = (*layout, *_apply(integrand, *layout))
+    count = len(offset)
+    state = (*layout, *_apply(integrand, *layout, offset))
     for _ in range(_LEVELS):
         left, right, owner = state[:3]
         rough = _rough(state, count, goal)
@@ -79,7 +103,7 @@ def average(
         a, b, of = left[rough], right[rough], owner[rough]
         middle = 0.5 * (a + b)
         halves = np.concatenate([a, middle]), np.concatenate([middle, b]), np.concatenate([of, of])
-        fresh = (*halves, *_apply(integrand, *halves))
+        fresh = (*halves, *_apply(integrand, *halves, offset))
         state = tuple(np.concatenate([old[~rough], new]) for old, new in zip(state, fresh, strict=True))
     left, right, owner, value, size, error, lost = state
     rough = _rough(state, count, goal)
@@ -96,7 +120,7 @@ def _rough(state: tuple[np.ndarray, ...], count: int, goal: float) -> np.ndarray
     _, _, owner, _, size, error, lost = state
     scale, overflows = _scale(owner, size, lost, count)
     share = np.where(overflows, np.inf, 0.5 * goal * scale / np.bincount(owner, minlength=count))
-    return error > np.maximum(share[owner], _OWN * size)
+    return error > share[owner]
 
 
 def _scale(owner: np.ndarray, size: np.ndarray, lost: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
@@ -105,27 +129,40 @@ def _scale(owner: np.ndarray, size: np.ndarray, lost: np.ndarray, count: int) ->
     return scale, ~(np.bincount(owner, lost, count) <= 1e-3 * GOAL * scale) | np.isinf(scale)
 
 
-def _apply(integrand: Integrand, left: np.ndarray, right: np.ndarray, owner: np.ndarray) -> tuple[np.ndarray, ...]:
+def _apply(
+    integrand: Integrand, left: np.ndarray, right: np.ndarray, owner: np.ndarray, offset: np.ndarray
+) -> tuple[np.ndarray, ...]:
     """Give integral, size, error and overflow bound of every panel, in blocks of bounded memory."""
     blocks = [slice(i, i + _BLOCK) for i in range(0, len(left), _BLOCK)]
-    parts = [_apply_block(integrand, left[block], right[block], owner[block]) for block in blocks]
+    parts = [_apply_block(integrand, left[b], right[b], owner[b], offset) for b in blocks]
     return tuple(np.concatenate(columns) for columns in zip(*parts, strict=True))
 
 
 def _apply_block(
-    integrand: Integrand, left: np.ndarray, right: np.ndarray, owner: np.ndarray
+    integrand: Integrand, left: np.ndarray, right: np.ndarray, owner: np.ndarray, offset: np.ndarray
 ) -> tuple[np.ndarray, ...]:
     half = 0.5 * (right - left)
     z = 0.5 * (left + right)[:, None] + half[:, None] * _X
     half = half / np.sqrt(2 * np.pi)
     value, size = integrand(z, owner)
-    root = np.exp(-0.25 * z * z)  # applied twice: the density itself underflows before f overflows
-    fine = np.isfinite(size)
-    lost = np.zeros(len(left))
-    if not fine.all():
-        value, size = np.where(fine, value, 0.0), np.where(fine, size, 0.0)
-        lost = half * ((~fine * np.finfo(float).max * root * root) @ _W)
-    value, size = value * root * root, size * root * root
+    z *= z
+    z *= -0.25
+    root = np.exp(z, out=z)  # applied twice: the density itself underflows before f overflows
     with np.errstate(over="ignore", invalid="ignore"):
-        error = half * np.max(np.abs(value @ _COEFFICIENTS), axis=1)
-        return half * (value @ _W), half * (size @ _W), error, lost
+        weighted = value * root
+        weighted *= root
+        mass = half * ((np.abs(weighted) if size is None else size * root * root) @ _W)
+        lost = np.zeros(len(left))
+        if not np.isfinite(mass).all():
+            fine = np.isfinite(value if size is None else size)
+            lost = half * ((~fine * np.finfo(float).max * root * root) @ _W)
+            value, weighted = np.where(fine, value, 0.0), np.where(fine, weighted, 0.0)
+            mass = half * (np.where(fine, np.abs(weighted) if size is None else size * root * root, 0.0) @ _W)
+        summary = half[:, None] * (weighted @ _FUNCTIONALS)
+        error = np.abs(summary[:, 1:]).max(axis=1)
+        error[error <= _OWN * mass] = 0.0
+        rest = np.flatnonzero(error)
+        steps = np.abs(np.diff(value[rest], axis=1)) * np.minimum(root[rest, 1:], root[rest, :-1]) ** 2
+        grain = _GRAIN * (offset[owner[rest]] + np.maximum(-left[rest], right[rest])) * steps.sum(axis=1)
+        error[rest[error[rest] <= grain]] = 0.0
+    return summary[:, 0], mass, error, lost

@@ -80,16 +80,16 @@ class NetworkModule(nn.Module):
 
     @property
     def weights(self) -> list[Tensor]:
-        """The effective W¹ … W^{L+1} as they are now, cut off from the graph."""
-        return [layer.effective_weight.detach() for layer in self._dense_layers()]
+        """The effective W¹ … W^{L+1} as they are now: copies, cut off from the graph."""
+        return [layer.effective_weight.detach().clone() for layer in self._dense_layers()]
 
     @property
     def biases(self) -> list[Tensor]:
-        """The effective b¹ … b^{L+1} as they are now, cut off from the graph; zeros where there are none."""
+        """The effective b¹ … b^{L+1} as they are now: copies, zeros where there are none."""
         return [
             layer.weight.new_zeros(layer.weight.shape[0])
             if layer.effective_bias is None
-            else layer.effective_bias.detach()
+            else layer.effective_bias.detach().clone()
             for layer in self._dense_layers()
         ]
 
@@ -113,7 +113,7 @@ class NetworkModule(nn.Module):
     def _as_input(self, x: Any) -> Tensor:
         first = self._dense_layers()[0].weight
         if not isinstance(x, Tensor):
-            x = torch.as_tensor(_checks.array(x, "x"))
+            x = torch.tensor(_checks.array(x, "x"))
         if x.ndim == 0 or x.shape[-1] != first.shape[1]:
             raise ValueError(
                 f"x must have the shape (n, {first.shape[1]}), one input of {first.shape[1]} features a row, "

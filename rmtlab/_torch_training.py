@@ -4,7 +4,7 @@ import math
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -16,6 +16,8 @@ from tqdm import tqdm
 # Above this multiple of where it began (or of the loss of answering zero), a loss is not coming back:
 # the rise before a large step size settles on a flatter place stays orders of magnitude below it.
 BLOW_UP = 1e6
+
+Update = Callable[[Sequence[Tensor]], None]
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,11 @@ def hits(out: Tensor, labels: np.ndarray) -> float:
 def train(module: nn.Module, part: Part, test: Part | None, plan: Plan) -> Log:
     """Train `module` in place, epoch after epoch, until the plan is done or the loss has blown up."""
     log, start, step = Log(), time.perf_counter(), 0
-    optimizer = _optimizer(module, plan)
+    weights = trainable(module)
+    # torch.optim computes the same, but its first use loads torch's compiler: seconds and 70 MB.
+    update = (
+        _adam(weights, plan.lr) if plan.optimizer == "adam" else _descent(weights, plan.lr, plan.momentum)
+    )
     generator = torch.Generator().manual_seed(plan.seed)
     _record(log, module, part, test, plan.loss, step)
     ceiling = BLOW_UP * max(log.loss[0], _loss_of_zero(module, part, plan.loss))
@@ -103,7 +109,7 @@ def train(module: nn.Module, part: Part, test: Part | None, plan: Plan) -> Log:
             if log.diverged:
                 break
             for batch in _batches(len(part.x), plan.batch_size, generator):
-                if not _step(module, optimizer, part.x[batch], part.y[batch], plan.loss, ceiling):
+                if not _step(module, update, part.x[batch], part.y[batch], plan.loss, ceiling):
                     log.diverged = True
                     break
                 step += 1
@@ -125,16 +131,12 @@ def _loss_of_zero(module: nn.Module, part: Part, loss: str) -> float:
     return float(loss_value(torch.zeros_like(outputs(module, part.x)), part.y, loss))
 
 
-def _step(
-    module: nn.Module, optimizer: torch.optim.Optimizer, x: Tensor, y: Tensor, loss: str, ceiling: float
-) -> bool:
+def _step(module: nn.Module, update: Update, x: Tensor, y: Tensor, loss: str, ceiling: float) -> bool:
     """Move the parameters once, unless the loss is above the ceiling or NaN; say whether they moved."""
-    optimizer.zero_grad()
     value = loss_value(_forward(module, x), y, loss)
     if not value.item() <= ceiling:
         return False
-    value.backward()
-    optimizer.step()
+    update(torch.autograd.grad(value, trainable(module), materialize_grads=True))
     return True
 
 
@@ -154,10 +156,36 @@ def _record(log: Log, module: nn.Module, part: Part, test: Part | None, loss: st
             accuracies.append(hits(out, where.labels))
 
 
-def _optimizer(module: nn.Module, plan: Plan) -> torch.optim.Optimizer:
-    if plan.optimizer == "adam":
-        return torch.optim.Adam(trainable(module), lr=plan.lr)
-    return torch.optim.SGD(trainable(module), lr=plan.lr, momentum=plan.momentum)
+def _descent(parameters: list[nn.Parameter], lr: float, momentum: float) -> Update:
+    """Heavy ball: v ← μv + g, w ← w − ηv."""
+    velocity = [torch.zeros_like(w) for w in parameters]
+
+    @torch.no_grad()
+    def update(gradients: Sequence[Tensor]) -> None:
+        for w, v, g in zip(parameters, velocity, gradients, strict=True):
+            v.mul_(momentum).add_(g)
+            w.sub_(lr * v)
+
+    return update
+
+
+def _adam(parameters: list[nn.Parameter], lr: float) -> Update:
+    """Adam: running means m of g and s of g², each divided by its weight so far; w ← w − ηm/(√s + ε)."""
+    beta1, beta2, epsilon = 0.9, 0.999, 1e-8
+    moments = [(torch.zeros_like(w), torch.zeros_like(w)) for w in parameters]
+    step = 0
+
+    @torch.no_grad()
+    def update(gradients: Sequence[Tensor]) -> None:
+        nonlocal step
+        step += 1
+        for w, (m, s), g in zip(parameters, moments, gradients, strict=True):
+            m.lerp_(g, 1 - beta1)
+            s.lerp_(g.square(), 1 - beta2)
+            mean, square = m / (1 - beta1**step), s / (1 - beta2**step)
+            w.sub_(lr * mean / (square.sqrt() + epsilon))
+
+    return update
 
 
 def _batches(n: int, size: int | None, generator: torch.Generator) -> Iterator[Tensor | slice]:

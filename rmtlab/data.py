@@ -349,7 +349,8 @@ def _scale(x_pool: np.ndarray, brightest: int, normalize: str | None) -> Callabl
 
     def to_unit(x: np.ndarray) -> np.ndarray:
         centred = x - mean_picture
-        return centred * np.sqrt(x.shape[1] / np.sum(centred**2, axis=1, keepdims=True))
+        length = np.linalg.norm(centred, axis=1, keepdims=True)
+        return np.sqrt(x.shape[1]) * centred / np.maximum(length, np.finfo(np.float64).tiny)
 
     return to_unit
 

@@ -1,7 +1,7 @@
 r"""Random matrices: samplers for the ensembles of the course.
 
-Every sampler takes ``rng=``, a seed or a ``numpy.random.Generator``, and returns a float64 matrix. The same seed
-gives the same matrix, so matrices that should be independent are drawn from one generator:
+Every sampler takes ``rng=``, a seed or a ``numpy.random.Generator``, and returns a float64 matrix. The same
+seed gives the same matrix, so matrices that should be independent are drawn from one generator:
 
 >>> import numpy as np
 >>> import rmtlab as rl
@@ -61,8 +61,8 @@ def ginibre(n: int, m: int | None = None, var: float = 1.0, rng: _checks.Rng = N
 def haar_orthogonal(n: int, rng: _checks.Rng = None) -> np.ndarray:
     r"""Sample an orthogonal matrix from Haar measure on :math:`O(n)`.
 
-    A Gaussian matrix is factored :math:`A = QR`, and the signs of R's diagonal move into Q. Without that step Q
-    depends on the conventions of the factorisation and is not Haar.
+    A Gaussian matrix is factored :math:`A = QR`, and the signs of R's diagonal move into Q. Without that step
+    Q depends on the conventions of the factorisation and is not Haar.
 
     Parameters
     ----------
@@ -98,7 +98,8 @@ def haar_orthogonal(n: int, rng: _checks.Rng = None) -> np.ndarray:
 def haar_semi_orthogonal(n: int, m: int, rng: _checks.Rng = None) -> np.ndarray:
     r"""Sample an n×m matrix with orthonormal rows (n ≤ m) or columns (n ≥ m), uniformly.
 
-    It is Haar distributed on the Stiefel manifold: :math:`U W V` has the law of :math:`W` for all orthogonal U, V.
+    It is Haar distributed on the Stiefel manifold: :math:`U W V` has the law of :math:`W` for all orthogonal
+    U, V.
 
     Parameters
     ----------
@@ -137,8 +138,8 @@ def haar_semi_orthogonal(n: int, m: int, rng: _checks.Rng = None) -> np.ndarray:
 def goe(n: int, var: float = 1.0, rng: _checks.Rng = None) -> np.ndarray:
     r"""Sample from the Gaussian orthogonal ensemble, a symmetric matrix with invariant law.
 
-    :math:`H = (A + A^\top)/\sqrt2`, :math:`A_{ij} \sim N(0, \mathrm{var}/n)`: off the diagonal the variance is
-    var/n, on it 2·var/n. The spectrum follows ``laws.Semicircle(var)`` as n grows.
+    :math:`H = (A + A^\top)/\sqrt2`, :math:`A_{ij} \sim N(0, \mathrm{var}/n)`: off the diagonal the variance
+    is var/n, on it 2·var/n. The spectrum follows ``laws.Semicircle(var)`` as n grows.
 
     Parameters
     ----------
@@ -201,8 +202,8 @@ def wishart(n: int, m: int, var: float = 1.0, rng: _checks.Rng = None) -> np.nda
 
     References
     ----------
-    J. Wishart, "The generalised product moment distribution in samples from a normal multivariate population",
-    Biometrika 20A (1928).
+    J. Wishart, "The generalised product moment distribution in samples from a normal multivariate
+    population", Biometrika 20A (1928).
 
     Examples
     --------
@@ -217,8 +218,8 @@ def wishart(n: int, m: int, var: float = 1.0, rng: _checks.Rng = None) -> np.nda
 def permutation(n: int, rng: _checks.Rng = None) -> np.ndarray:
     r"""Sample a permutation matrix uniformly from the n! of them.
 
-    Row i of :math:`P` holds its one in column :math:`\pi(i)`, so that :math:`(Px)_i = x_{\pi(i)}`; the permutation
-    of indices is ``P.argmax(axis=1)``.
+    Row i of :math:`P` holds its one in column :math:`\pi(i)`, so that :math:`(Px)_i = x_{\pi(i)}`; the
+    permutation of indices is ``P.argmax(axis=1)``.
 
     Parameters
     ----------

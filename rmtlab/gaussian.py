@@ -166,7 +166,9 @@ class _Elementwise:
         if value.dtype.kind not in "fiub" or (value.dtype.kind == "f" and value.dtype.itemsize < 8):
             raise TypeError(f"{self.name} must return real float64 values, but it returned {value.dtype}.")
         value = value.astype(np.float64, copy=False)
-        if not np.isfinite(value).all():
+        with np.errstate(all="ignore"):
+            suspect = not np.isfinite(np.sum(value))
+        if suspect:
             self._blame(x, value)
         return value
 
@@ -176,8 +178,9 @@ class _Elementwise:
                 f"{self.name} gives NaN at x = {x[np.isnan(value)][0]:g}; it must have a value wherever "
                 "|x| ≤ 54 standard deviations (write it so that no step overflows)."
             )
-        wild = np.abs(x[np.isinf(value)]).min()
-        self.overflowed = wild if self.overflowed is None else min(wild, self.overflowed)
+        wild = np.abs(x[np.isinf(value)])
+        if wild.size:
+            self.overflowed = min(wild.min(), np.inf if self.overflowed is None else self.overflowed)
 
     def overflow(self) -> str:
         """Say where the function was seen to leave float64."""
@@ -211,14 +214,15 @@ def _smoothed(
 def _smoothed_chunk(
     function: _Elementwise, mean: np.ndarray, std: np.ndarray, kinks: np.ndarray, goal: float = _quadrature.GOAL
 ) -> tuple[np.ndarray, np.ndarray]:
-    def integrand(z: np.ndarray, owner: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        value = function(mean[owner, None] + std[owner, None] * z)
-        return value, np.abs(value)
+    def integrand(z: np.ndarray, owner: np.ndarray) -> tuple[np.ndarray, None]:
+        x = std[owner, None] * z
+        x += mean[owner, None]
+        return function(x), None
 
     with np.errstate(over="ignore"):
-        breaks = (kinks - mean[:, None]) / std[:, None]
+        breaks, offset = (kinks - mean[:, None]) / std[:, None], np.abs(mean) / std
     try:
-        return _quadrature.average(integrand, _quadrature.panels(breaks, std), len(mean), goal)
+        return _quadrature.average(integrand, _quadrature.panels(breaks, std), offset, goal)
     except _quadrature.Unconverged as failure:
         raise function.unresolved(mean[failure.owner] + std[failure.owner] * failure.where) from None
 
@@ -248,7 +252,7 @@ def _products(first: _Elementwise, second: _Elementwise, cov: np.ndarray, kinks:
         return value, np.where(np.isfinite(value), size, np.inf)
 
     try:
-        return _quadrature.average(integrand, _outer_panels(common, own, kinks), len(cov))[0]
+        return _quadrature.average(integrand, _outer_panels(common, own, kinks), np.zeros(len(cov)))[0]
     except _quadrature.Unconverged as failure:
         raise ValueError(
             f"E[f(u) g(v)] could not be resolved to {_quadrature.GOAL:g} near "

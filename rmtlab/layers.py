@@ -81,8 +81,8 @@ class State:
         shape = (*np.shape(self.diag1), *np.shape(self.diag2))
         if not np.shape(self.nngp) == np.shape(self.ntk) == shape:
             raise ValueError(
-                f"nngp and ntk must have the shape {shape} that diag1 and diag2 imply, but their shapes "
-                f"are {np.shape(self.nngp)} and {np.shape(self.ntk)}; State.from_inputs(x1, x2) makes all four."
+                f"nngp and ntk must have the shape {shape} that diag1 and diag2 imply, but their shapes are "
+                f"{np.shape(self.nngp)} and {np.shape(self.ntk)}; State.from_inputs(x1, x2) makes all four."
             )
 
     @classmethod
@@ -127,9 +127,7 @@ class State:
         nngp = a @ b.T / features
         if x2 is None:
             np.fill_diagonal(nngp, diag1)
-        return cls(
-            nngp, np.zeros_like(nngp), diag1, diag2, one_pass=x2 is None, fan_in=features, width=width
-        )
+        return cls(nngp, np.zeros_like(nngp), diag1, diag2, one_pass=x2 is None, fan_in=features, width=width)
 
 
 class Layer(ABC):
@@ -254,7 +252,9 @@ class Dense(Layer):
         array([[3.]])
         """
         self._accept(state)
-        nngp, diag1, diag2 = (self.weight_var * q + self.bias_var for q in (state.nngp, state.diag1, state.diag2))
+        nngp, diag1, diag2 = (
+            self.weight_var * q + self.bias_var for q in (state.nngp, state.diag1, state.diag2)
+        )
         own = nngp if self.parameterization == "ntk" else self._standard_tangent(state)
         return replace(
             state,
@@ -269,8 +269,8 @@ class Dense(Layer):
     def _standard_tangent(self, state: State) -> np.ndarray:
         if state.fan_in is None:
             raise ValueError(
-                "In the standard parameterisation the tangent kernel grows with the width, and none was given; "
-                "say State.from_inputs(x1, x2, width=1000), or choose parameterization='ntk'."
+                "In the standard parameterisation the tangent kernel grows with the width, and none was "
+                "given; say State.from_inputs(x1, x2, width=1000), or choose parameterization='ntk'."
             )
         return state.fan_in * state.nngp + float(self.bias_var > 0)
 
@@ -343,7 +343,7 @@ class Dense(Layer):
         return sqrt(max(n, m) / m) * ensembles.haar_semi_orthogonal(n, m, rng=rng)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False, repr=False)
 class Activation(Layer):
     r"""An activation function applied to every preactivation, h = φ(z).
 
@@ -380,8 +380,11 @@ class Activation(Layer):
         "or a signal that is activated already."
     )
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "activation", _as_activation(self.activation))
+    def __init__(self, activation: str | activations.Activation) -> None:
+        object.__setattr__(self, "activation", _as_activation(activation))
+
+    def __repr__(self) -> str:
+        return f"Activation({shortest(self.activation)})"
 
     def propagate(self, state: State) -> State:
         r"""Carry the kernels of preactivations to those of the signal.
@@ -457,11 +460,140 @@ class Activation(Layer):
         return _torch_layers.ActivationModule(self.activation)
 
 
+@dataclass(frozen=True)
+class Noise(Layer):
+    r"""Noise on a signal: on the input x, or on an activated h.
+
+    Every input of every pass has its own draw, even where two inputs are equal. The noise acts while
+    the finite network is in training mode.
+
+    Parameters
+    ----------
+    noise : noise of :mod:`rmtlab.noise`
+        Such as ``rmtlab.noise.Dropout(keep=0.8)``.
+
+    Raises
+    ------
+    TypeError
+        For anything else.
+
+    References
+    ----------
+    .. [1] A. Pretorius et al., "Critical initialisation for deep signal propagation in noisy rectifier
+       neural networks", NeurIPS 2018.
+
+    Examples
+    --------
+    >>> from rmtlab.noise import Dropout
+    >>> layer = Noise(Dropout(keep=0.5))
+    >>> print(layer.propagate(State.from_inputs([[1.0, 1.0], [1.0, 1.0]])).nngp)
+    [[2. 1.]
+     [1. 2.]]
+    """
+
+    noise: noises.Noise
+
+    takes: ClassVar[str] = SIGNAL
+    gives: ClassVar[str] = SIGNAL
+    misplaced: ClassVar[str] = (
+        "Noise acts on the input and on activated signals, but it meets preactivations; "
+        "put it in front of a Dense, after the Activation."
+    )
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.noise, noises.Noise):
+            raise TypeError(
+                f"noise must be a noise of rmtlab.noise, but a {type(self.noise).__name__} was given; "
+                "rmtlab.noise.Dropout(keep=0.8) is one."
+            )
+
+    def propagate(self, state: State) -> State:
+        r"""Carry the kernels of a signal through the noise.
+
+        An input with itself in one pass has E[h̃²] = μ₂ E[h²] (multiplicative) or E[h²] + σ²
+        (additive); its tangent kernel is multiplied by the gain, μ₂ or 1. Pairs in
+        different passes have independent noise of mean 1 (or 0), and stay.
+
+        Parameters
+        ----------
+        state : State
+            Of kind "signal".
+
+        Returns
+        -------
+        State
+            Of kind "signal".
+
+        Raises
+        ------
+        ValueError
+            If the state holds preactivations.
+
+        Examples
+        --------
+        >>> from rmtlab.noise import AdditiveGaussian
+        >>> Noise(AdditiveGaussian(var=0.25)).propagate(State.from_inputs([[1.0, 1.0]])).diag1
+        array([1.25])
+        """
+        self._accept(state)
+        diag1, diag2 = (self.noise.noisy_second_moment(q) for q in (state.diag1, state.diag2))
+        nngp, ntk = state.nngp.copy(), state.ntk.copy()
+        if state.one_pass:
+            np.fill_diagonal(nngp, diag1)
+            np.fill_diagonal(ntk, self.noise.gain * np.diag(ntk))
+        return replace(state, nngp=nngp, ntk=ntk, diag1=diag1, diag2=diag2)
+
+    def module(
+        self,
+        in_features: int,
+        out_features: int,
+        *,
+        rng: _checks.Rng = 0,
+        dtype: Any = "float32",
+        device: Any = None,
+    ) -> "nn.Module":
+        """Return a torch module that applies the noise in training mode, and nothing after ``eval()``.
+
+        Parameters
+        ----------
+        in_features, out_features : int
+            Equal: noise keeps the number of features.
+        rng : int, numpy.random.Generator or None
+            Source of the noise.
+        dtype, device
+            What every layer takes; noise follows its input in both.
+
+        Returns
+        -------
+        torch.nn.Module
+            Without parameters.
+
+        Raises
+        ------
+        ValueError
+            If the numbers of features differ.
+
+        Examples
+        --------
+        >>> import torch
+        >>> from rmtlab.noise import Dropout
+        >>> module = Noise(Dropout(keep=0.5)).module(4, 4)
+        >>> module.eval()(torch.ones(4))
+        tensor([1., 1., 1., 1.])
+        """
+        _same_features(in_features, out_features, "Noise")
+        seed = int(_checks.generator(rng).integers(2**63))
+        return self.noise.module(seed=seed)
+
+
+def shortest(activation: activations.Activation) -> str:
+    """Return the shortest text that stands for the activation: its name, where that is enough."""
+    return repr(activation) if activation.params else repr(activation.name)
+
+
 def _as_activation(value: Any) -> activations.Activation:
-    if isinstance(value, str):
+    if isinstance(value, str | activations.Activation):
         return activations.get(value)
-    if isinstance(value, activations.Activation):
-        return value
     raise TypeError(
         f"activation must be a name or an rmtlab activation, but a {type(value).__name__} was given; "
         "rmtlab.activations.get('relu') makes one."
@@ -472,7 +604,9 @@ def _same_features(in_features: Any, out_features: Any, layer: str) -> None:
     m = _checks.count(in_features, "in_features")
     n = _checks.count(out_features, "out_features")
     if m != n:
-        raise ValueError(f"{layer} keeps the number of features, but in_features={m} and out_features={n} were given.")
+        raise ValueError(
+            f"{layer} keeps the number of features, but in_features={m} and out_features={n} were given."
+        )
 
 
 def _dtype_name(dtype: Any) -> str:

@@ -102,7 +102,7 @@ def theory(net: Network, x: np.ndarray, width: int) -> OutputStatistics:
 
 
 def measure(net: Network, x: np.ndarray, width: int, *, draws: int = 1000, seed: int = 0) -> OutputStatistics:
-    """Measure the same statistics over `draws` sampled networks of the same description.
+    """Measure the same statistics over `draws` random networks of the same description.
 
     The conditional variance s of each network is read off its hidden layer; the output's fourth moment
     follows from s and from the law of the read-out's weights (see `theory`), which resolves the
@@ -115,7 +115,7 @@ def measure(net: Network, x: np.ndarray, width: int, *, draws: int = 1000, seed:
     draws : int
         Number of networks, at least 2; the relative standard error of the spread is about √(2/draws).
     seed : int
-        Seed of the first network; network k has seed `seed` + k.
+        Seed of the draw.
 
     Returns
     -------
@@ -138,9 +138,8 @@ def measure(net: Network, x: np.ndarray, width: int, *, draws: int = 1000, seed:
     net, x, width = _checked(net, x, width)
     draws = _checks.count(draws, "draws", minimum=2)
     seed = _checks.count(seed, "seed", minimum=0)
-    weight_share = np.array(
-        [_conditional_weight_variance(net, x, width, seed + k) for k in range(draws)], dtype=np.float64
-    )
+    rng = np.random.default_rng(seed)
+    weight_share = np.array([_conditional_weight_variance(net, x, width, rng) for _ in range(draws)])
     tail = width / (width + 2) if net.weights == "orthogonal" else 1.0
     variance = weight_share.mean() + net.bias_var
     raw_fourth = (
@@ -159,10 +158,13 @@ def _radial_share(phi: Activation, size: float, q: float) -> float:
     return float(size * covariance / q**2)
 
 
-def _conditional_weight_variance(net: Network, x: np.ndarray, width: int, seed: int) -> float:
-    module = net.sample(width=width, in_features=x.size, seed=seed, dtype="float64")
-    hidden = net.activation(module.preactivations(x[None, :])[0].detach().numpy())
-    return float(net.weight_var * np.mean(hidden**2))
+def _conditional_weight_variance(net: Network, x: np.ndarray, width: int, rng: np.random.Generator) -> float:
+    """Draw the hidden layer of one network and return σ_w²|h|²/n, the share of the weights in s."""
+    import torch
+
+    dense, activation = net.layers[:2]
+    hidden = activation.module(width, width)(dense.module(x.size, width, rng=rng, dtype="float64")(torch.from_numpy(x)))
+    return net.weight_var * float(hidden.detach().square().mean())
 
 
 def _checked(net: Network, x: np.ndarray, width: int) -> tuple[Network, np.ndarray, int]:

@@ -17,7 +17,7 @@ import numpy as np
 
 from rmtlab import _checks, activations
 from rmtlab import noise as noises
-from rmtlab.layers import PREACTIVATION, SIGNAL, Activation, Dense, Layer, Noise, State
+from rmtlab.layers import PREACTIVATION, SIGNAL, Activation, Dense, Layer, Noise, State, shortest
 
 if TYPE_CHECKING:
     from rmtlab._torch_layers import NetworkModule
@@ -51,6 +51,11 @@ class Network:
     layers: tuple[Layer, ...]
 
     def __post_init__(self) -> None:
+        if not isinstance(self.layers, Sequence):
+            raise TypeError(
+                f"layers must be a sequence of layers, but a {type(self.layers).__name__} was given; "
+                "serial(...) takes them one by one."
+            )
         object.__setattr__(self, "layers", tuple(self.layers))
         kind = SIGNAL
         for position, layer in enumerate(self.layers, start=1):
@@ -208,7 +213,8 @@ class Network:
             return [_checks.count(width, "width")] * self.depth
         if len(width) != self.depth:
             raise ValueError(
-                f"width must be one number or one per hidden layer, but {len(width)} were given for depth {self.depth}."
+                f"width must be one number, or one for each of the {self.depth} hidden layers, "
+                f"but {len(width)} were given."
             )
         return [_checks.count(w, "width") for w in width]
 
@@ -230,9 +236,9 @@ class Network:
 
     def _repr_as_mlp(self) -> str:
         return (
-            f"MLP(depth={self.depth}, activation={self.activation!r}, weight_var={self.weight_var!r}, "
-            f"bias_var={self.bias_var!r}, weights={self.weights!r}, noise={self.noise!r}, "
-            f"parameterization={self.parameterization!r})"
+            f"MLP(depth={self.depth}, activation={shortest(self.activation)}, "
+            f"weight_var={self.weight_var!r}, bias_var={self.bias_var!r}, weights={self.weights!r}, "
+            f"noise={self.noise!r}, parameterization={self.parameterization!r})"
         )
 
 

@@ -393,20 +393,20 @@ def _law_parts(law: Any) -> tuple[dict[float, float], list[np.ndarray]]:
             f"law must be a spectral law, but the {type(law).__name__} that was given has no {missing[0]}; "
             "pass one of rmtlab.laws, such as Semicircle()."
         )
+    return dict(law.atoms), [_places(*_finite_ends(law, a, b)) for a, b in law.support]
+
+
+def _finite_ends(law: Any, a: float, b: float) -> tuple[float, float]:
+    """Replace an end at infinity by the quantile that leaves a thousandth of the mass beyond it."""
+    low = a if np.isfinite(a) else float(law.quantile(1e-3))
+    high = b if np.isfinite(b) else float(law.quantile(1 - 1e-3))
+    return low, high
+
+
+def _places(a: float, b: float) -> np.ndarray:
+    """Return Chebyshev's places inside (a, b): they crowd at the edges, where densities turn sharply."""
     angle = np.linspace(0.0, np.pi, 402)[1:-1]
-    return dict(law.atoms), [
-        a + (b - a) * (1 - np.cos(angle)) / 2 for a, b in map(_finite_ends(law), law.support)
-    ]
-
-
-def _finite_ends(law: Any) -> Callable[[tuple[float, float]], tuple[float, float]]:
-    def ends(interval: tuple[float, float]) -> tuple[float, float]:
-        a, b = interval
-        return (a if np.isfinite(a) else float(law.quantile(1e-3))), (
-            b if np.isfinite(b) else float(law.quantile(1 - 1e-3))
-        )
-
-    return ends
+    return a + (b - a) * (1 - np.cos(angle)) / 2
 
 
 def _pair(x: Any, y: Any, x_name: str, y_name: str) -> tuple[np.ndarray, np.ndarray]:

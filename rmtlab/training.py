@@ -104,9 +104,9 @@ def fit(
     batch_size : int, optional
         Samples a step, drawn without replacement in each epoch; by default all of them.
     optimizer : {"sgd", "adam"}
-        Plain (or momentum) gradient descent, or Adam with torch's other defaults.
+        Gradient descent w ← w − ηv with v ← μv + g, or Adam with β = (0.9, 0.999), ε = 1e-8.
     momentum : float
-        Heavy-ball momentum in [0, 1), for "sgd".
+        Heavy-ball momentum μ in [0, 1), for "sgd".
     loss : {"mse", "cross_entropy"}
         What is made small.
     x_test, y_test : array_like, optional
@@ -132,6 +132,11 @@ def fit(
         If `module` is not a torch module.
     ValueError
         If shapes do not fit, targets are no classes where classes are needed, or a number is out of range.
+
+    References
+    ----------
+    B. T. Polyak, "Some methods of speeding up the convergence of iteration methods", 1964 (momentum).
+    D. P. Kingma and J. Ba, "Adam: a method for stochastic optimization", arXiv:1412.6980.
 
     Examples
     --------

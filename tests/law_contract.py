@@ -3,15 +3,17 @@
     class TestSemicircle(LawContract):
         laws = (Semicircle(), Semicircle(var=2.5))
 
-Every test below then runs for every law of the tuple. A law that comes from an iterative solver states how accurate it
-is through ``accuracy`` (absolute, on the scale of the law), and why, in its own class.
+Every test below then runs for every law of the tuple. A law that comes from an iterative solver states how
+accurate it is through ``accuracy`` (absolute, on the scale of the law), and why, in its own class; where its
+quantiles are slow it lowers ``draws``, the size of the sample that is held against the distribution function.
 
-The quadrature here is this file's own and shares nothing with the package: Gauss–Legendre after the substitution
-x = edge ± half·u^q on each half of an interval, which turns algebraic edges into smooth ends.
+The quadrature here is this file's own and shares nothing with the package: Gauss–Legendre after the
+substitution x = edge ± half·u^q on each half of an interval, which turns algebraic edges into smooth ends.
 """
 
 import copy
 import pickle
+from itertools import pairwise
 from typing import ClassVar
 
 import numpy as np
@@ -28,6 +30,7 @@ CONFIDENCE = 1e-9
 class LawContract:
     laws: ClassVar[tuple[SpectralLaw, ...]] = ()
     accuracy: ClassVar[float] = 1e-12
+    draws: ClassVar[int] = 1000
 
     def pytest_generate_tests(self, metafunc):
         if "law" in metafunc.fixturenames:
@@ -74,7 +77,7 @@ class LawContract:
             assert isinstance(function(argument), float)
             table = function(np.full((2, 3), argument))
             assert table.shape == (2, 3)
-            np.testing.assert_allclose(table, function(argument), rtol=1e-12)
+            np.testing.assert_allclose(table, function(argument), rtol=1e-11)
 
     def test_support_and_atoms_are_in_order(self, law):
         """Evidence: contract."""
@@ -111,8 +114,8 @@ class LawContract:
         """Evidence: independent quadrature, between interior points and from each edge."""
         for a, b in law.support:
             marks = np.concatenate([[a], interior(a, b, 6), [b]])
-            for left, right in zip(marks[:-1], marks[1:], strict=True):
-                nodes, masses = rule(law, left, right)
+            for left, right in pairwise(marks):
+                _, masses = rule(law, left, right)
                 inside = sum(mass for x, mass in law.atoms.items() if left < x < right)
                 gained = law.cdf(right, side="left") - law.cdf(left)
                 assert abs(gained - inside - np.sum(masses)) < 1e-10 + self.accuracy
@@ -128,7 +131,7 @@ class LawContract:
             np.testing.assert_array_equal(law.cdf(x), law.cdf(x, side="left"))
 
     def test_quantile_inverts_the_cdf(self, law):
-        """Evidence: contract; F crosses p within a few neighbouring floats of Q(p), and Q(F(x)) = x inside."""
+        """Evidence: contract; F crosses p within a few floats of Q(p), and Q(F(x)) = x inside."""
         p = np.concatenate([[1e-9, 1e-6, 1e-3], np.linspace(0.01, 0.99, 33), [1.0 - 1e-6]])
         x = law.quantile(p)
         assert np.all(np.diff(x) >= 0.0)
@@ -228,7 +231,7 @@ class LawContract:
         assert abs((8.0 * ahead - further) / (12.0 * h) - law.var) < (1e-6 + 400 * self.accuracy) * r**2
 
     def test_s_transform_inverts_the_moment_series(self, law):
-        """Evidence: round trip M((1 + m)/(m S(m))) = m, and S(0) = 1/mean, S′(0) = −var/mean³."""
+        """Evidence: round trip M((1 + m)/(m S(m))) = m, for positive laws on all of m < 0; S(0), S′(0)."""
         r = radius(law)
         relative = abs(law.mean) / r
         if relative < 1e-12:
@@ -236,31 +239,25 @@ class LawContract:
                 law.s_transform(0.1)
             return
         m_scale = 0.1 * relative**2
-        for m in (m_scale, -m_scale, 0.1 * m_scale, m_scale * np.exp(1j), 0.01 * m_scale * np.exp(-2j)):
+        domain = [m_scale, -m_scale, 0.1 * m_scale, m_scale * np.exp(1j), 0.01 * m_scale * np.exp(-2j)]
+        if hull(law)[0] >= 0.0:
+            reach = 1.0 - law.atoms.get(0.0, 0.0)
+            domain += [-0.9 * reach, -0.5 * reach, -0.05 * reach]
+        for m in domain:
             z = (1.0 + m) / (m * law.s_transform(m))
-            rounding = 1e-15 / abs(m)
-            assert abs(z * law.cauchy(z) - 1.0 - m) < (1e-10 + rounding + self.accuracy / abs(m)) * abs(m)
+            assert abs(z * law.cauchy(z) - 1.0 - m) < 1e-10 * abs(m) + 1e-15 + self.accuracy
         assert abs(law.s_transform(0.0) * law.mean - 1.0) < 1e-12 + self.accuracy
         h = 0.02 * m_scale
         ahead, further = (law.s_transform(s * h) - law.s_transform(-s * h) for s in (1, 2))
         slope = (8.0 * ahead - further) / (12.0 * h)
         expected = -law.var / law.mean**3
-        assert abs(slope - expected) < 1e-5 * (abs(expected) + abs(1.0 / law.mean)) + self.accuracy / (h * abs(law.mean))
-
-    def test_s_transform_of_a_positive_law_holds_on_its_whole_range(self, law):
-        """Evidence: round trip at m from just above (mass at 0) − 1."""
-        if hull(law)[0] < 0.0 or law.mean == 0.0:
-            pytest.skip("only for laws on [0, ∞)")
-        reach = 1.0 - law.atoms.get(0.0, 0.0)
-        for m in (-0.9 * reach, -0.5 * reach, -0.05 * reach):
-            z = (1.0 + m) / (m * law.s_transform(m))
-            assert z < 0.0
-            assert abs(z * law.cauchy(z) - 1.0 - m) < 1e-10 + self.accuracy
+        noise = self.accuracy / (h * abs(law.mean))
+        assert abs(slope - expected) < 1e-5 * (abs(expected) + 1.0 / abs(law.mean)) + noise
 
     # Samples.
 
     def test_sample_is_reproducible(self, law):
-        """Evidence: contract; a seed repeats, a generator moves on, shape and range are right."""
+        """Evidence: contract; a seed repeats, a generator moves on, shape and range hold."""
         draws = law.sample(50, rng=7)
         assert draws.shape == (50,)
         np.testing.assert_array_equal(draws, law.sample(50, rng=7))
@@ -273,8 +270,8 @@ class LawContract:
         assert np.all((draws >= low) & (draws <= high))
 
     def test_sample_follows_the_cdf(self, law):
-        """Evidence: simulation; Dvoretzky–Kiefer–Wolfowitz (Massart) at confidence 1 − 1e-9, at a fixed seed."""
-        n = 2000
+        """Evidence: simulation; Dvoretzky–Kiefer–Wolfowitz bound at confidence 1 − 1e-9, fixed seed."""
+        n = self.draws
         values, counts = np.unique(law.sample(n, rng=1), return_counts=True)
         after = np.cumsum(counts) / n
         distance = max(
@@ -321,7 +318,7 @@ def rule(law, left, right):
     half = 0.5 * (right - left)
     for edge, sign in ((left, 1.0), (right, -1.0)):
         power = 8 if edge == 0.0 else 2
-        for start, end in zip(PANELS[:-1], PANELS[1:], strict=True):
+        for start, end in pairwise(PANELS):
             u = 0.5 * (start + end) + 0.5 * (end - start) * NODES
             x = edge + sign * half * u**power
             nodes.append(x)

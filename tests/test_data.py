@@ -107,6 +107,12 @@ def test_unit_pictures_have_length_root_d_about_the_mean_picture():
         np.testing.assert_allclose(cosine, 1, rtol=1e-13)
 
 
+def test_a_picture_that_is_the_mean_picture_stays_at_zero(tmp_path, monkeypatch):
+    write_cifar10(tmp_path / "cifar10")
+    monkeypatch.setenv("RMTLAB_DATA", str(tmp_path))
+    np.testing.assert_array_equal(data.load("cifar10").x_train, 0)
+
+
 def test_standard_pictures_have_mean_0_and_variance_1_over_the_training_pixels():
     standard, raw = data.load(normalize="standard"), data.load(normalize=None)
     assert standard.x_train.mean() == pytest.approx(0, abs=1e-13)

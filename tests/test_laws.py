@@ -1,4 +1,4 @@
-"""Spectral laws. Every class inherits the contract; its own tests are closed forms and limits, tagged one by one."""
+"""Spectral laws. Every class inherits the contract and adds its own closed forms and limits, each tagged."""
 
 import inspect
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ class TestSemicircle(LawContract):
     laws = (Semicircle(), Semicircle(var=2.5), Semicircle(var=1e-6), Semicircle(var=1e6))
 
     def test_against_the_textbook(self):
-        """Evidence: closed form; Catalan moments, the height at 0, the value of G at the edge of a Joukowski map."""
+        """Evidence: closed form; Catalan moments, the height at 0, G by the Joukowski map."""
         law = Semicircle(var=4.0)
         assert [Semicircle().moment(2 * k) for k in range(6)] == [1, 1, 2, 5, 14, 42]
         assert law.density(0.0) == pytest.approx(1.0 / (2.0 * pi), rel=1e-15)
@@ -38,7 +38,9 @@ class TestSemicircle(LawContract):
         """Evidence: closed form; R is linear in var."""
         g = np.linspace(-3.0, 3.0, 7)
         np.testing.assert_allclose(
-            Semicircle(1.5).r_transform(g), Semicircle(1.0).r_transform(g) + Semicircle(0.5).r_transform(g), atol=1e-15
+            Semicircle(1.5).r_transform(g),
+            Semicircle(1.0).r_transform(g) + Semicircle(0.5).r_transform(g),
+            atol=1e-15,
         )
 
     def test_far_from_the_spectrum_g_keeps_its_digits(self):
@@ -66,7 +68,9 @@ class TestQuarterCircle(LawContract):
     @pytest.mark.parametrize("z", [-1.0, -1e-3, -5.0, 2.5, 0.3 + 1e-4j, 0.5j, -1.5 + 1e-6j, 100.0 + 3j])
     def test_cauchy_against_quadrature(self, z):
         """Evidence: independent quadrature (mpmath), on the cut of the closed form's pieces, too."""
-        exact = mpmath.quad(lambda t: mpmath.sqrt(4 - t * t) / mpmath.pi / (mpmath.mpc(z) - t), _graded(0, 2, z))
+        exact = mpmath.quad(
+            lambda t: mpmath.sqrt(4 - t * t) / mpmath.pi / (mpmath.mpc(z) - t), _graded(0, 2, z)
+        )
         assert abs(QuarterCircle().cauchy(z) - complex(exact)) < 2e-14 * abs(complex(exact))
 
 
@@ -80,19 +84,20 @@ class TestMarchenkoPastur(LawContract):
 
     @pytest.mark.parametrize("c", [1e-6, 1e-3, 0.08, 0.1, 0.3, 0.999, 1.0, 1.001, 2.0, 50.0, 1e6])
     def test_cdf_against_quadrature(self, c):
-        """Evidence: independent quadrature (mpmath at 30 digits) of the density in the angle, relative to its mass."""
+        """Evidence: independent quadrature (mpmath at 30 digits) of the density in the angle."""
         law, (low, high) = MarchenkoPastur(c), MarchenkoPastur(c).support[0]
         mass = min(1.0, 1.0 / c)
         with mpmath.workdps(30):
             root = mpmath.sqrt(c)
 
             def in_angle(t):
-                return 2 * mpmath.sin(t) ** 2 / (mpmath.pi * (1 + root**2 - 2 * root * mpmath.cos(t)))
+                distance = (1 - root) ** 2 + 4 * root * mpmath.sin(t / 2) ** 2
+                return 2 * mpmath.sin(t) ** 2 / (mpmath.pi * distance)
 
             for u in (1e-3, 0.1, 0.5, 0.9, 0.999):
                 x = low + u * (high - low)
                 t = mpmath.acos((1 + mpmath.mpf(c) - mpmath.mpf(x)) / (2 * root))
-                pieces = [1e-20, *(s for s in (1e-3, 1e-2, 0.1, 1.0) if s < t), t]
+                pieces = [0, *(s for s in (1e-3, 1e-2, 0.1, 1.0) if s < t), t]
                 exact = float(mpmath.quad(in_angle, pieces))
                 assert abs(law.cdf(x) - law.cdf(0.0) - exact) < 1e-12 * mass + 1e-15
 
@@ -113,12 +118,12 @@ class TestMarchenkoPastur(LawContract):
             gap = MarchenkoPastur(c).cdf(1.0 + sqrt(c) * x) - Semicircle().cdf(x)
             assert np.max(np.abs(gap)) < 0.5 * sqrt(c)
 
-    @pytest.mark.parametrize("c", [0.3, 2.0, 1e6])
+    @pytest.mark.parametrize("c", [1.3, 2.0, 1e6])
     def test_transposing_the_matrix_moves_only_zeros(self, c):
         """Evidence: symmetry; c·MP(1/c) carries the non-zero eigenvalues of MP(c), a fraction 1/c of them."""
         law, twin = MarchenkoPastur(c), MarchenkoPastur(1.0 / c, scale=c)
         x = np.linspace(*law.support[0], 31)
-        np.testing.assert_allclose(law.cdf(x) - 1.0 + 1.0 / c, twin.cdf(x) / c + (1.0 / c - 1.0) * 0.0, atol=2e-15)
+        np.testing.assert_allclose(law.cdf(x) - 1.0 + 1.0 / c, twin.cdf(x) / c, atol=2e-15)
         z = np.mean(x) * (1.0 + 0.2j)
         assert law.cauchy(z) == pytest.approx(twin.cauchy(z) / c + (1.0 - 1.0 / c) / z, rel=1e-12)
 
@@ -214,7 +219,7 @@ class TestDiscrete(LawContract):
         """Evidence: closed form, R = (√(1 + 4g²) − 1)/(2g), at complex g, too."""
         g = np.array([1e-6, 0.004, 0.1, 0.1j, 0.15 * np.exp(2j)])
         np.testing.assert_allclose(
-            Discrete([-1.0, 1.0], [0.5, 0.5]).r_transform(g), (np.sqrt(1 + 4 * g**2) - 1) / (2 * g), rtol=1e-9
+            Discrete([-1.0, 1.0], [0.5, 0.5]).r_transform(g), 2 * g / (1 + np.sqrt(1 + 4 * g**2)), rtol=1e-11
         )
 
 
@@ -303,15 +308,18 @@ class FromCauchy(SpectralLaw):
 
 @dataclass(frozen=True)
 class FreeProjections(FromDensity):
-    """Two free projections of rank .5 and .3: two hard-to-see traps, atoms and an interval beside them."""
+    """The product PQP of two free projections of ranks p and q with p + q < 1."""
 
-    model: SpectralLaw = Dirac(0.0)
+    model: SpectralLaw | None = None
     p: float = 0.5
     q: float = 0.3
 
     @property
     def support(self):
-        middle, half = self.p + self.q - 2 * self.p * self.q, sqrt(4 * self.p * self.q * (1 - self.p) * (1 - self.q))
+        middle, half = (
+            self.p + self.q - 2 * self.p * self.q,
+            sqrt(4 * self.p * self.q * (1 - self.p) * (1 - self.q)),
+        )
         return [(middle - half, middle + half)]
 
     @property
@@ -338,21 +346,21 @@ class TwoIntervals(SpectralLaw):
         return {0.5: self.weight}
 
     def _density(self, x):
-        rest = 1.0 - self.weight
-        left, right = Semicircle(1.0).density(x + 3.0), Semicircle(0.25).density(x - 2.0)
-        return 0.5 * rest * (left + right)
+        left, right = Semicircle(1.0)._density(x + 3.0), Semicircle(0.25)._density(x - 2.0)
+        return 0.5 * (1.0 - self.weight) * (left + right)
 
 
 class TestFromDensity(LawContract):
     laws = (
-        FromDensity(Semicircle()),
         FromDensity(MarchenkoPastur(1.0)),
         FromDensity(MarchenkoPastur(2.0, scale=3.0)),
         FreeProjections(),
         TwoIntervals(),
     )
 
-    @pytest.mark.parametrize("model", [Semicircle(2.0), QuarterCircle(), MarchenkoPastur(1.0), MarchenkoPastur(3.0)])
+    @pytest.mark.parametrize(
+        "model", [Semicircle(2.0), QuarterCircle(), MarchenkoPastur(1.0), MarchenkoPastur(3.0)]
+    )
     def test_quadrature_agrees_with_closed_forms(self, model):
         """Evidence: closed form; near the axis and near the edges, too."""
         law, (low, high) = FromDensity(model), model.support[0]
@@ -365,10 +373,16 @@ class TestFromDensity(LawContract):
 
 
 class TestFromCauchy(LawContract):
-    laws = (FromCauchy(Semicircle()), FromCauchy(MarchenkoPastur(1.0)), FromCauchy(MarchenkoPastur(2.0, scale=3.0)))
-    accuracy = 1e-10
+    laws = (
+        FromCauchy(MarchenkoPastur(1.0)),
+        FromCauchy(MarchenkoPastur(2.0, scale=3.0)),
+    )
+    accuracy = 1e-10  # seven heights, extrapolated
+    draws = 200
 
-    @pytest.mark.parametrize("model", [Semicircle(2.0), QuarterCircle(), MarchenkoPastur(1.0), MarchenkoPastur(3.0)])
+    @pytest.mark.parametrize(
+        "model", [Semicircle(2.0), QuarterCircle(), MarchenkoPastur(1.0), MarchenkoPastur(3.0)]
+    )
     def test_boundary_values_agree_with_closed_forms(self, model):
         """Evidence: closed form."""
         law, (low, high) = FromCauchy(model), model.support[0]

@@ -1,5 +1,6 @@
 """Networks: one frozen description, and sampled modules that keep every convention it states."""
 
+import copy
 import subprocess
 import sys
 
@@ -54,10 +55,19 @@ def test_what_layers_do_not_share_cannot_be_read():
 
 def test_repr_is_the_shortest_description():
     """Contract."""
-    text = repr(MLP(30, "tanh", 1.5, 0.05, weights="orthogonal"))
-    assert text.startswith("MLP(depth=30, activation=")
-    assert "weight_var=1.5, bias_var=0.05, weights='orthogonal'" in text
-    assert repr(serial(Dense(2.0), Activation("relu"), Dense(1.0))).startswith("serial(Dense(weight_var=2.0")
+    room = dict(MLP=MLP, serial=serial, Dense=Dense, Activation=Activation, Noise=Noise)
+    room |= dict(activations=rl.activations, Dropout=rl.noise.Dropout)
+    for net, start in (
+        (
+            MLP(30, "tanh", 1.5, 0.05, weights="orthogonal"),
+            "MLP(depth=30, activation='tanh', weight_var=1.5, ",
+        ),
+        (MLP(2, rl.activations.get("shifted_relu", alpha=0.5), noise=DROPOUT), "MLP(depth=2, activation=act"),
+        (serial(Dense(2.0), Activation("relu"), Noise(DROPOUT), Dense(1.0)), "serial(Dense(weight_var=2.0, "),
+        (serial(Dense()), "serial(Dense("),
+    ):
+        assert repr(net).startswith(start)
+        assert eval(repr(net), room) == net
 
 
 @pytest.mark.parametrize(
@@ -67,7 +77,10 @@ def test_repr_is_the_shortest_description():
         ([Dense(), Activation("relu")], "needs a Dense as its last layer"),
         ([Dense(), Activation("relu"), Noise(DROPOUT)], "needs a Dense as its last layer"),
         ([Activation("relu"), Dense()], "Layer 1 .* An Activation needs a Dense before it"),
-        ([Dense(), Activation("relu"), Activation("relu"), Dense()], "Layer 3 .* An Activation needs a Dense"),
+        (
+            [Dense(), Activation("relu"), Activation("relu"), Dense()],
+            "Layer 3 .* An Activation needs a Dense",
+        ),
         ([Dense(), Dense()], "Layer 2 .* put an Activation between them"),
         ([Dense(), Noise(DROPOUT), Dense()], "Layer 2 .* Noise acts on the input"),
     ],
@@ -103,11 +116,17 @@ def test_parameterisations_are_the_same_function_with_other_gradients():
         MLP(2, "erf", 1.5, 0.1, parameterization=p).sample(50, in_features=5, dtype="float64", seed=4)
         for p in ("ntk", "standard")
     ]
-    for a, b in zip(modules[0].weights + modules[0].biases, modules[1].weights + modules[1].biases, strict=True):
+    for a, b in zip(
+        modules[0].weights + modules[0].biases, modules[1].weights + modules[1].biases, strict=True
+    ):
         torch.testing.assert_close(a, b)
     torch.testing.assert_close(modules[0](X), modules[1](X))
     ntk, standard = (
-        dict(zip(dict(m.named_parameters()), torch.autograd.grad(m(X).sum(), list(m.parameters())), strict=True))
+        dict(
+            zip(
+                dict(m.named_parameters()), torch.autograd.grad(m(X).sum(), list(m.parameters())), strict=True
+            )
+        )
         for m in modules
     )
     for name, gradient in ntk.items():
@@ -185,6 +204,19 @@ def test_module_knows_its_description_and_keeps_its_state():
     two.load_state_dict(one.state_dict())
     assert torch.equal(one(X), two(X))
     assert "tanh" in str(one)
+    assert torch.equal(copy.deepcopy(one)(X), one(X))
+
+
+@pytest.mark.parametrize("parameterization", ["ntk", "standard"])
+def test_weights_are_a_snapshot(parameterization):
+    """Contract: what was read before training stays as it was."""
+    module = MLP(1, "relu", bias_var=0.1, parameterization=parameterization).sample(4, in_features=3)
+    before = module.weights + module.biases
+    with torch.no_grad():
+        for p in module.parameters():
+            p.mul_(2)
+    for a, b in zip(before, module.weights + module.biases, strict=True):
+        torch.testing.assert_close(2 * a, b)
 
 
 @pytest.mark.parametrize("parameterization", ["ntk", "standard"])
@@ -229,6 +261,16 @@ def test_noisy_passes_reproduce_with_the_seed():
     assert not torch.equal(first[0], other(X))
 
 
+def test_inputs_of_the_wrong_shape_get_a_sentence():
+    """Contract: sentences, from arrays and tensors alike."""
+    module = MLP(1, "relu").sample(4, in_features=3)
+    for x in (np.zeros((2, 4)), torch.zeros(2, 4), torch.tensor(1.0), 1.0):
+        with pytest.raises(ValueError, match="one input of 3 features a row, but its shape is"):
+            module(x)
+    with pytest.raises(ValueError, match="x holds 1 values that are NaN"):
+        module([[0.0, np.nan, 0.0]])
+
+
 def test_a_linear_model_is_a_network_of_depth_zero():
     """Closed form: no hidden layer, no width."""
     net = serial(Dense(1.0, 0.1))
@@ -242,16 +284,17 @@ def test_a_linear_model_is_a_network_of_depth_zero():
 
 @pytest.mark.parametrize("weights", ["gaussian", "orthogonal"])
 @pytest.mark.parametrize(
-    ("activation", "weight_var", "bias_var"), [("relu", 2.0, 0.0), ("tanh", 2.5, 0.05), ("hard_tanh", 1.5, 0.1)]
+    ("activation", "weight_var", "bias_var"),
+    [("relu", 2.0, 0.0), ("tanh", 2.5, 0.05), ("hard_tanh", 1.5, 0.1)],
 )
 def test_variance_of_preactivations_follows_the_map(activation, weight_var, bias_var, weights):
-    """Simulation: q^{l+1} = σ_w² E[φ²] + σ_b², layers of 1000 neurons, 20 networks.
+    """Simulation: q^{l+1} = σ_w² E[φ²] + σ_b², layers of n = 300 neurons, 20 networks.
 
-    The standard error is that of the mean of the draws (a few 1/√(20·1000) per layer); the O(1/n)
+    The standard error is that of the mean of the draws (a few 1/√(20·300) per layer); the O(1/n)
     bias of the mean is allowed for at 10/n.
     """
     net = MLP(5, activation, weight_var, bias_var, weights=weights)
-    n, draws = 1000, 20
+    n, draws = 300, 20
     x = X[:1] / np.sqrt(np.mean(X[0] ** 2))
     q = [weight_var + bias_var]
     for _ in range(4):
@@ -263,7 +306,7 @@ def test_variance_of_preactivations_follows_the_map(activation, weight_var, bias
         ]
     )
     error = measured.std(0, ddof=1) / np.sqrt(draws)
-    assert np.all(error < 0.03 * np.array(q))
+    assert np.all(error < 0.06 * np.array(q))
     assert np.all(np.abs(measured.mean(0) - q) < 4.5 * error + 10 / n * np.array(q))
 
 

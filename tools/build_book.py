@@ -182,7 +182,7 @@ def causes(root: Path) -> list[str]:
     text = _plain(log_path(root))
     lines = [line.strip() for line in text.splitlines() if TROUBLE.search(line) and "IPKernelApp" not in line]
     for report in sorted((site(root) / "reports").rglob("*.err.log")):
-        told = _plain(report).rstrip().splitlines()
+        told = _plain(report).rpartition("CellExecutionError: ")[2].rstrip().splitlines()
         lines += [f"{report.relative_to(site(root) / 'reports')}:", *told[-25:]]
     return list(dict.fromkeys(lines))[-60:] or text.splitlines()[-20:]
 

@@ -5,6 +5,7 @@
 - The site asks no other host for anything: MathJax and the interactive figures' front end are copied
   into it, and the helpers that Jupyter Book loads from elsewhere are switched off.
 - An interactive figure is numbered, captioned and labelled like every other figure.
+- The numbered references of a docstring become a list of its own, so that a page may show many.
 """
 
 import hashlib
@@ -31,6 +32,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("config-inited", set_repository)
     app.connect("builder-inited", leave_out_unused, priority=0)
     app.connect("build-finished", copy_front_ends)
+    app.connect("autodoc-process-docstring", list_references, priority=100)
     app.add_transform(NumberInteractiveFigures)
     digest = hashlib.sha256(FRONT_END.read_bytes()).hexdigest()[:8]
     host: dict[str, Any] = {"data-module": f"explore.js?v={digest}"}
@@ -86,6 +88,20 @@ def _mathjax_folder() -> Path:
     if spec is None or spec.origin is None:
         raise ConfigError("MathJax is missing; install the book's requirements (pip install '.[book]').")
     return Path(spec.origin).parent / "static" / "mathjax"
+
+
+def list_references(app: Sphinx, what: str, name: str, thing: Any, options: Any, lines: list[str]) -> None:
+    """Turn ``.. [1] …`` into a numbered list and ``[1]_`` into plain text: the numbers are not a page's own."""
+    listing = False
+    for i, line in enumerate(lines):
+        head = re.match(r"\s*\.\. \[(\d+)\] (.*)", line)
+        listing = bool(head) or (listing and bool(line.strip()))
+        if head:
+            lines[i] = f"{head[1]}. {head[2]}"
+        elif listing:
+            lines[i] = f"   {line.strip()}"
+        else:
+            lines[i] = re.sub(r"\[(\d+)\]_", r"[\1]", line)
 
 
 class NumberInteractiveFigures(SphinxTransform):

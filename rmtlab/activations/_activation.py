@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from rmtlab import _checks, gaussian
+from rmtlab.activations import _mehler
 from rmtlab.activations._namespace import NUMPY, is_tensor, torch_namespace
 from rmtlab.activations._pair import Pair
 
@@ -51,6 +52,7 @@ class Activation:
 
     Examples
     --------
+    >>> from rmtlab.activations import get
     >>> relu = get("relu")
     >>> relu([-1.0, 2.0])
     array([0., 2.])
@@ -102,6 +104,7 @@ class Activation:
 
         Examples
         --------
+        >>> from rmtlab.activations import get
         >>> get("relu").derivative([-1.0, 0.0, 2.0])
         array([0., 0., 1.])
         """
@@ -129,6 +132,7 @@ class Activation:
 
         Examples
         --------
+        >>> from rmtlab.activations import get
         >>> round(float(get("relu").moment(3.0)), 12)
         1.5
         >>> get("sin").moment([0.0, 1.0]).round(6)
@@ -161,6 +165,7 @@ class Activation:
 
         Examples
         --------
+        >>> from rmtlab.activations import get
         >>> float(get("relu").derivative_moment(3.0))
         0.5
         """
@@ -201,6 +206,7 @@ class Activation:
 
         Examples
         --------
+        >>> from rmtlab.activations import get
         >>> value, slope = get("relu").dual(1.0, 1.0, [0.0, 1.0])
         >>> value.round(6), slope.round(6)
         (array([0.159155, 0.5     ]), array([0.25, 0.5 ]))
@@ -210,7 +216,9 @@ class Activation:
         value, slope = closed(pair) if closed is not None else self._quadrature_dual(pair)
         return value[()], slope[()]
 
-    def _moment(self, function: Function, closed: Moment | None, member: int, odd: bool, q: Any, k: int) -> Any:
+    def _moment(
+        self, function: Function, closed: Moment | None, member: int, odd: bool, q: Any, k: int
+    ) -> Any:
         q = _checks.array(q, "q")
         if q.min() < 0:
             raise ValueError(f"q is a variance and must be at least 0, but {q.min():g} was given.")
@@ -225,12 +233,10 @@ class Activation:
         return np.asarray(known)[()]
 
     def _quadrature_dual(self, pair: Pair) -> tuple[np.ndarray, np.ndarray]:
-        cov = np.stack([np.stack([pair.a, pair.k], axis=-1), np.stack([pair.k, pair.b], axis=-1)], axis=-1)
-        value, slope = (
-            gaussian.expectation2(f, f, cov, kinks=self.kinks)
-            for f in (partial(rule, NUMPY) for rule in (self._rule.function, self._rule.derivative))
+        return tuple(
+            _mehler.pair_average(partial(rule, NUMPY), pair, self.kinks)
+            for rule in (self._rule.function, self._rule.derivative)
         )
-        return np.asarray(value), np.asarray(slope)
 
     def __repr__(self) -> str:
         given = "".join(f", {key}={value!r}" for key, value in self.params.items())

@@ -78,7 +78,9 @@ def _corners(kinks: Any) -> tuple[float, ...]:
 def _try(name: str, what: str, function: Any) -> _Tried:
     """Call the function on a few points, as an array and as a tensor, and judge what it gives."""
     if not callable(function):
-        raise TypeError(f"the {what} of activation {name!r} must be callable, not a {type(function).__name__}.")
+        raise TypeError(
+            f"the {what} of activation {name!r} must be callable, not a {type(function).__name__}."
+        )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         on_array = _attempt(lambda: _array_values(function))
@@ -93,7 +95,9 @@ def _try(name: str, what: str, function: Any) -> _Tried:
                 _judge(name, what, found)
         takes = _Tried(not isinstance(on_array, str), not isinstance(on_tensor, str))
         if takes.arrays and takes.tensors and not np.allclose(on_array, on_tensor, rtol=1e-5, atol=1e-7):
-            raise ValueError(f"the {what} of activation {name!r} gives different values for arrays and tensors.")
+            raise ValueError(
+                f"the {what} of activation {name!r} gives different values for arrays and tensors."
+            )
         _entry_by_entry(name, what, _lift(function, takes)[0])
     return takes
 
@@ -119,7 +123,9 @@ def _array_values(function: Plain) -> np.ndarray:
 
 def _judge(name: str, what: str, values: np.ndarray) -> None:
     if values.dtype.kind not in "fiub":
-        raise TypeError(f"the {what} of activation {name!r} gives {values.dtype} values; it must give real numbers.")
+        raise TypeError(
+            f"the {what} of activation {name!r} gives {values.dtype} values; it must give real numbers."
+        )
     bad = ~np.isfinite(values)
     if bad.any():
         raise ValueError(

@@ -33,7 +33,9 @@ class Pair:
             ) from None
         for variance, name in ((a, "q11"), (b, "q22")):
             if variance.min() < 0:
-                raise ValueError(f"{name} is a variance and must be at least 0, but {variance.min():g} was given.")
+                raise ValueError(
+                    f"{name} is a variance and must be at least 0, but {variance.min():g} was given."
+                )
         g = np.sqrt(a * b)
         excess = np.abs(k) - g
         if np.any(excess > _SLACK * g):

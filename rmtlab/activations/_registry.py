@@ -72,7 +72,9 @@ def get(name: str | Activation, **params: float) -> Activation:
     """
     if isinstance(name, Activation):
         if params:
-            raise ValueError(f"{name!r} has its parameters already; give a name to choose {', '.join(params)}.")
+            raise ValueError(
+                f"{name!r} has its parameters already; give a name to choose {', '.join(params)}."
+            )
         return name
     make = TABLE[_checks.one_of(name, "activation", names())]
     return _make(name, make, _complete(name, make, params))
@@ -143,7 +145,9 @@ def restore(name: str, params: Mapping[str, float]) -> Activation:
     return get(name, **params)
 
 
-def _complete(name: str, make: Callable[..., Rule], params: Mapping[str, Any]) -> tuple[tuple[str, float], ...]:
+def _complete(
+    name: str, make: Callable[..., Rule], params: Mapping[str, Any]
+) -> tuple[tuple[str, float], ...]:
     """Check `params` against the entry's arguments and fill in the defaults."""
     known = inspect.signature(make).parameters
     for given in params:

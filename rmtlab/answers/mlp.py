@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from rmtlab import MLP, activations, laws
+from rmtlab import activations, laws
 from rmtlab import mlp as chapter
 from rmtlab.answers import Exercise, Slip
+from rmtlab.networks import MLP
 
 __all__ = ["EXERCISES"]
 

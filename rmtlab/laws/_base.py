@@ -19,11 +19,11 @@ class SpectralLaw(ABC):
     r"""A probability law on the real line: atoms plus a density on a few intervals.
 
     A new law is a frozen dataclass that says its `support` (and `atoms`, where it has some) and overrides
-    ``_density`` or ``_cauchy``. Everything else follows from these by quadrature, bisection and certified inversion;
-    a closed form replaces the hook of the same name (``_cdf``, ``_moment``, ``_quantile``, ``_r_transform``,
-    ``_s_transform``). Arguments are checked here, once: the hooks receive float64 arrays, ``_density`` and ``_cdf``
-    only points of the support, ``_cauchy`` only complex z with Im z ≥ 0 off the spectrum. ``_density`` and ``_cdf``
-    speak of the continuous part alone.
+    ``_density`` or ``_cauchy``. Everything else follows from these by quadrature, bisection and certified
+    inversion; a closed form replaces the hook of the same name (``_cdf``, ``_moment``, ``_quantile``,
+    ``_r_transform``, ``_s_transform``). Arguments are checked here, once: the hooks receive float64 arrays,
+    ``_density`` and ``_cdf`` only points of the support, ``_cauchy`` only complex z with Im z ≥ 0 off the
+    spectrum. ``_density`` and ``_cdf`` speak of the continuous part alone.
 
     Numbers in, number out; array in, array of the same shape out.
 
@@ -45,7 +45,7 @@ class SpectralLaw(ABC):
     @property
     @abstractmethod
     def support(self) -> list[tuple[float, float]]:
-        """Intervals [(a, b), …] of the continuous part, in increasing order; empty for a purely atomic law."""
+        """Intervals [(a, b), …] of the continuous part in increasing order; empty where there is none."""
 
     @property
     def atoms(self) -> dict[float, float]:
@@ -64,9 +64,11 @@ class SpectralLaw(ABC):
         return self._expectation(lambda x: (x - mean) ** 2)
 
     def density(self, x: ArrayLike) -> float | np.ndarray:
-        r"""Density of the continuous part, :math:`\rho(x) = -\tfrac1\pi \mathrm{Im}\,G(x + i0)` away from atoms.
+        r"""Density of the continuous part.
 
-        It is 0 outside the (closed) support and infinite at a hard edge; atoms are in `atoms`.
+        .. math:: \rho(x) = -\frac1\pi \mathrm{Im}\,G(x + i0) \quad \text{away from atoms};
+
+        0 outside the (closed) support, infinite at a hard edge. Atoms are in `atoms`.
 
         Parameters
         ----------
@@ -250,10 +252,11 @@ class SpectralLaw(ABC):
         return np.asarray(self.quantile(_checks.generator(rng).random(n)))
 
     def r_transform(self, g: ArrayLike) -> Any:
-        r"""R-transform :math:`R(g) = G^{-1}(g) - 1/g`, with :math:`R(0)` the mean; free sums add it.
+        r"""R-transform :math:`R(g) = G^{-1}(g) - 1/g`; free sums add it.
 
-        Where a law has no closed form, G is inverted outside the spectrum: at real g between the values of G at the
-        spectrum's two ends, at complex g with :math:`|g| \le 1/(6\max|\lambda|)`. The root carries a certificate.
+        :math:`R(0)` is the mean. Where a law has no closed form, G is inverted outside the spectrum: at real
+        g between the values of G at the spectrum's two ends, at complex g with :math:`|g| \le
+        1/(6\max|\lambda|)`. The root carries a certificate.
 
         Parameters
         ----------
@@ -282,10 +285,11 @@ class SpectralLaw(ABC):
         return _shaped(self._r_transform(points.ravel()), points)
 
     def s_transform(self, m: ArrayLike) -> Any:
-        r"""S-transform :math:`S(m) = \frac{1+m}{m\,M^{-1}(m)}`, with :math:`S(0)` = 1/mean; free products multiply it.
+        r"""S-transform :math:`S(m) = \frac{1+m}{m\,M^{-1}(m)}`; free products multiply it.
 
-        Where a law has no closed form, :math:`M(z) = zG(z) - 1` is inverted: for a law on [0, ∞) at all real m in
-        its range, else in the disc where it is certainly injective. The root carries a certificate.
+        :math:`S(0)` is 1/mean. Where a law has no closed form, :math:`M(z) = zG(z) - 1` is inverted: for a
+        law on [0, ∞) at all real m in its range, else in the disc where it is certainly injective. The root
+        carries a certificate.
 
         Parameters
         ----------
@@ -302,7 +306,8 @@ class SpectralLaw(ABC):
 
         References
         ----------
-        D. Voiculescu, "Multiplication of certain non-commuting random variables", J. Operator Theory 18 (1987).
+        D. Voiculescu, "Multiplication of certain non-commuting random variables", J. Operator Theory 18
+        (1987).
 
         Examples
         --------
@@ -314,7 +319,7 @@ class SpectralLaw(ABC):
         return _shaped(self._s_transform(points.ravel()), points)
 
     def _density(self, x: np.ndarray) -> np.ndarray:
-        """−Im G(x + iε)/π without the atoms, extrapolated to ε = 0 in steps of the distance to edges and atoms."""
+        """−Im G(x + iε)/π without the atoms, extrapolated to ε = 0 on the scale of the nearest edge."""
         edges = np.array([edge for interval in self.support for edge in interval])
         landmarks = np.concatenate([edges, self._atom_table[0]])
         distance = np.min(np.abs(x[:, None] - landmarks), axis=1)

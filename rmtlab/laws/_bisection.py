@@ -12,7 +12,7 @@ _ALL_BUT_SIGN = np.int64(np.iinfo(np.int64).max)
 
 
 def first_float(accepts: Callable[[np.ndarray], np.ndarray], low: np.ndarray, high: np.ndarray) -> np.ndarray:
-    """Return, elementwise, the smallest x in [low, high] that the monotone `accepts` holds for; `high` if none."""
+    """Return, elementwise, the smallest x in [low, high] with monotone `accepts(x)`; `high` if none."""
     below, at = _rank(low) - 1, _rank(high)
     while np.any(open_ := below + 1 < at):
         middle = (below >> 1) + (at >> 1) + (below & at & 1)

@@ -1,7 +1,8 @@
 """Integrals against a density with algebraic edges, on panels that shrink geometrically towards each edge.
 
-On a panel whose ends stand in the ratio 4 as seen from the edge, 20 Gauss–Legendre nodes reach rounding error for
-any density that is analytic inside its interval. What lies below the last panel follows the edge's local power law.
+On a panel whose ends stand in the ratio 4 as seen from the edge, 20 Gauss–Legendre nodes reach rounding error
+for any density that is analytic inside its interval. What lies below the last panel follows the edge's local
+power law.
 """
 
 from collections.abc import Callable
@@ -17,7 +18,7 @@ _RATIO = 4.0
 
 
 class Panels:
-    """The measure density(x) dx on one interval; its panels shrink towards `near`, too, where that is given."""
+    """The measure density(x) dx on one interval; its panels shrink towards `near`, too, if given."""
 
     def __init__(self, density: Density, interval: tuple[float, float], near: complex | None = None) -> None:
         self._density = density
@@ -36,9 +37,14 @@ class Panels:
     def cauchy(self, z: complex) -> complex:
         """Integral of density(x)/(z − x) dx; what is constant near Re z is integrated in closed form."""
         first, last = self._breaks[0], self._breaks[-1]
-        level = self._values(np.array([z.real]))[0] if first < z.real < last else 0.0
+        is_near = first < z.real < last and abs(z.imag) < last - first
+        level = self._values(np.array([z.real]))[0] if is_near else 0.0
         smooth = np.sum(self._lengths * (self._heights - level) / (z - self._points))
-        return smooth + level * np.log((z - first) / (z - last)) + sum(cap.mass / (z - cap.centre) for cap in self._caps)
+        return (
+            smooth
+            + level * np.log((z - first) / (z - last))
+            + sum(cap.mass / (z - cap.centre) for cap in self._caps)
+        )
 
     def mass_below(self, x: np.ndarray) -> np.ndarray:
         """Mass of the interval's part up to x."""
@@ -92,5 +98,5 @@ def _steps(largest: float, smallest: float) -> np.ndarray:
 
 
 def _finest(edge: float, half: float) -> float:
-    """Return the smallest useful distance from `edge`: float64 sees far closer to 0 than to any other number."""
+    """Return the smallest useful distance from `edge`: float64 resolves 0 far better than other numbers."""
     return 1e-30 * half if edge == 0.0 else min(max(1e-10 * abs(edge), 1e-30 * half), 0.25 * half)

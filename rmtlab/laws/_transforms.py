@@ -1,6 +1,7 @@
 r"""R- and S-transforms of any compactly supported law, by certified inversion of its Cauchy transform.
 
-Notation: :math:`G(z) = E[1/(z-\lambda)]`, :math:`M(z) = zG(z) - 1`, [A, B] the hull of the spectrum, r = max(|A|, |B|).
+Notation: :math:`G(z) = E[1/(z-\lambda)]`, :math:`M(z) = zG(z) - 1`, [A, B] the hull of the spectrum,
+r = max(|A|, |B|).
 """
 
 from collections.abc import Callable
@@ -20,7 +21,7 @@ _ITERATIONS = 50
 
 
 def free_cumulants(moments: np.ndarray) -> np.ndarray:
-    r"""Free cumulants from moments :math:`m_1 … m_K`: :math:`m_n = \sum_s κ_s [w^{n-s}](1 + \sum_k m_k w^k)^s`."""
+    r"""Free cumulants from moments: :math:`m_n = \sum_s \kappa_s [w^{n-s}](1 + \sum_k m_k w^k)^s`."""
     order = len(moments)
     series = np.concatenate([[1.0], moments])
     powers = [np.eye(1, order + 1).ravel()]
@@ -83,10 +84,10 @@ class Inversion:
     def _outside(self, g: np.ndarray) -> np.ndarray:
         """The real z outside the hull with G(z) = g."""
         first, last = self._real(np.array(_next_to(self._hull)))
-        if np.any((g < first) | (g > last)):
+        if np.any(beyond := (g < first) | (g > last)):
             raise ValueError(
-                f"The R-transform of this law exists at real g from {first:.6g} to {last:.6g}, the values of its Cauchy "
-                f"transform outside the spectrum, but g = {_worst(g):.6g} was given; take g closer to 0."
+                f"The R-transform of this law exists at real g from {first:.6g} to {last:.6g}, the values of "
+                f"G outside the spectrum, but g = {g[beyond][0]:.6g} was given; take g closer to 0."
             )
         left, right = _next_to(self._hull)
         ends = [end + 1.0 / g for end in self._hull]
@@ -95,13 +96,13 @@ class Inversion:
         return _certified(z, self._real(z), g, "R")
 
     def _outside_positive(self, m: np.ndarray) -> np.ndarray:
-        """The real z outside the hull of a law on [0, ∞) with M(z) = m: below 0 for m < 0, above the hull for m > 0."""
+        """The real z outside the hull of a law on [0, ∞) with M(z) = m: below 0 for m < 0, else above."""
         top, just_above = self._hull[1], _next_to(self._hull)[1]
         first, last = self._zero_mass - 1.0, self._ratio(np.array([just_above]))[0]
-        if np.any((m <= first) | (m > last)):
+        if np.any(beyond := (m <= first) | (m > last)):
             raise ValueError(
                 f"The S-transform of this law exists at real m above {first:.6g} and up to {last:.6g}, "
-                f"but m = {_worst(m):.6g} was given; take m closer to 0."
+                f"but m = {m[beyond][0]:.6g} was given; take m closer to 0."
             )
         low = np.where(m > 0, just_above, -top / np.abs(m))
         high = np.where(m > 0, top + top / np.abs(m), -_NEAREST)
@@ -109,7 +110,7 @@ class Inversion:
         return _certified(z, self._ratio(z), m, "S")
 
     def _in_disc(self, g: np.ndarray) -> np.ndarray:
-        """The z with G(z) = g for complex |g| < 1/(6r): z ← 1/g + (z − 1/G(z)) contracts there by 1/9 a step."""
+        """The z with G(z) = g for complex |g| ≤ 1/(6r): there z ← 1/g + (z − 1/G(z)) contracts by 1/9."""
         bound = 1.0 / (6.0 * self._radius)
         if np.any(np.abs(g) > bound):
             raise ValueError(
@@ -131,8 +132,8 @@ class Inversion:
         bound = relative * x - x**2 / (1.0 - x)
         if np.any(np.abs(m) > bound):
             raise ValueError(
-                f"The S-transform of this law is found for |m| up to {bound:.6g}, where it is certain to exist, but "
-                f"|m| = {np.max(np.abs(m)):.6g} was given; take a smaller m."
+                f"The S-transform of this law is found for |m| up to {bound:.6g}, where it is certain to "
+                f"exist, but |m| = {np.max(np.abs(m)):.6g} was given; take a smaller m."
             )
         w = m.astype(np.complex128) / self._mean
         for _ in range(_ITERATIONS):
@@ -167,14 +168,11 @@ def _next_to(hull: tuple[float, float]) -> tuple[float, float]:
 
 
 def _certified(root: np.ndarray, value: np.ndarray, target: np.ndarray, name: str) -> np.ndarray:
-    residual = np.max(np.abs(value - target) / np.abs(target))
-    if not residual <= _RESIDUAL:
+    residual = np.abs(value - target) / np.abs(target)
+    if not np.all(residual <= _RESIDUAL):
+        worst = np.argmax(residual)
         raise ValueError(
-            f"The {name}-transform could not be found at {_worst(target):.6g} (residual {residual:.1e} instead of "
-            f"{_RESIDUAL:.0e}); take an argument closer to 0."
+            f"The {name}-transform could not be found at {target[worst]:.6g} (residual {residual[worst]:.1e} "
+            f"instead of {_RESIDUAL:.0e}); take an argument closer to 0."
         )
     return root
-
-
-def _worst(values: np.ndarray) -> complex:
-    return values[np.argmax(np.abs(values))]

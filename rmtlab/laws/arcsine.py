@@ -13,7 +13,7 @@ __all__ = ["Arcsine"]
 
 @dataclass(frozen=True)
 class Arcsine(SpectralLaw):
-    r"""Arcsine law on [−radius, radius]; at radius 2 the limiting spectrum of :math:`U + U^\top`, U Haar orthogonal.
+    r"""Arcsine law; at radius 2 the limiting spectrum of :math:`U + U^\top`, U Haar orthogonal.
 
     .. math:: \rho(x) = \frac1{\pi\sqrt{\mathrm{radius}^2 - x^2}}, \qquad
               G(z) = \frac1{\sqrt{z - \mathrm{radius}}\sqrt{z + \mathrm{radius}}}, \qquad
@@ -24,7 +24,7 @@ class Arcsine(SpectralLaw):
     Parameters
     ----------
     radius : float
-        Largest eigenvalue, above 0.
+        Largest eigenvalue, above 0; the support is [−radius, radius].
 
     Raises
     ------

@@ -116,8 +116,8 @@ class Discrete(_Atomic):
         locations, masses = _real(points, "points"), _real(weights, "weights")
         if locations.shape != masses.shape:
             raise ValueError(
-                f"points and weights must have the same length, but they have {locations.size} and {masses.size}; "
-                "give one weight a point."
+                "points and weights must have the same length, "
+                f"but they have {locations.size} and {masses.size}; give one weight a point."
             )
         if np.any(masses < 0):
             raise ValueError(f"weights must be at least 0, but the smallest is {masses.min():g}.")

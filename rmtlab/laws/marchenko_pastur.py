@@ -16,9 +16,10 @@ _SERIES_TERMS = 32
 
 @dataclass(frozen=True)
 class MarchenkoPastur(SpectralLaw):
-    r"""Marchenko–Pastur law, the limiting spectrum of :math:`\frac1n XX^\top`, X p×n with entries N(0, scale).
+    r"""Marchenko–Pastur law, the limiting spectrum of a sample covariance :math:`\frac1n XX^\top`.
 
-    With c = aspect = p/n and :math:`\lambda_\pm = (1 \pm \sqrt c)^2`, at scale 1,
+    X is p×n with independent entries N(0, scale). With c = aspect = p/n and
+    :math:`\lambda_\pm = (1 \pm \sqrt c)^2`, at scale 1,
 
     .. math:: \rho(x) = \frac{\sqrt{(\lambda_+ - x)(x - \lambda_-)}}{2\pi c x}, \qquad
               G(z) = \frac{z - 1 + c - \sqrt{z - \lambda_-}\sqrt{z - \lambda_+}}{2cz}, \qquad
@@ -40,8 +41,8 @@ class MarchenkoPastur(SpectralLaw):
 
     References
     ----------
-    V. Marchenko and L. Pastur, "Distribution of eigenvalues for some sets of random matrices", Math. USSR-Sb. 1
-    (1967).
+    V. Marchenko and L. Pastur, "Distribution of eigenvalues for some sets of random matrices", Math. USSR-Sb.
+    1 (1967).
 
     Examples
     --------
@@ -92,8 +93,7 @@ class MarchenkoPastur(SpectralLaw):
     def _cdf(self, x: np.ndarray) -> np.ndarray:
         low, high = self.support[0]
         angle = 2.0 * np.arctan2(np.sqrt(np.maximum(x - low, 0.0)), np.sqrt(np.maximum(high - x, 0.0)))
-        ratio, mass = sqrt(min(self.aspect, 1.0 / self.aspect)), min(1.0, 1.0 / self.aspect)
-        return mass * _angle_cdf(angle, ratio)
+        return min(1.0, 1.0 / self.aspect) * _angle_cdf(angle, min(self.aspect, 1.0 / self.aspect))
 
     def _moment(self, k: int) -> float:
         narayana = (comb(k, r) * comb(k - 1, r) / (r + 1) * self.aspect**r for r in range(k))
@@ -122,15 +122,16 @@ class MarchenkoPastur(SpectralLaw):
         return 1.0 / (self.scale * (1.0 + self.aspect * m))
 
 
-def _angle_cdf(angle: np.ndarray, r: float) -> np.ndarray:
-    r"""Distribution function of θ in x = 1 + r² − 2r cos θ, for aspect r² ≤ 1.
+def _angle_cdf(angle: np.ndarray, c: float) -> np.ndarray:
+    r"""Distribution function of θ in x = 1 + c − 2√c cos θ, for aspect c ≤ 1.
 
-    :math:`\pi F = \theta + \alpha + (r\sin\theta - \alpha)/r^2`, :math:`\alpha = \arg(1 - re^{-i\theta})
-    = \sum_k r^k \sin(k\theta)/k`; the series also where the quotient would cancel.
+    With :math:`r = \sqrt c` and :math:`\alpha = \arg(1 - re^{-i\theta}) = \sum_k r^k \sin(k\theta)/k`,
+    :math:`\pi F = \theta + r^{-1}\sin\theta - (1-c)\,\alpha/c`; its Fourier series where that would cancel.
     """
+    r = sqrt(c)
     if r < _SERIES_BELOW:
-        k = np.arange(1.0, _SERIES_TERMS + 1)
-        coefficients = np.where(k == 1, r, r**k / k) - np.where(k == 1, 0.0, r ** (k - 2.0) / k)
-        return (angle + np.sin(np.multiply.outer(angle, k)) @ coefficients) / pi
+        k = np.arange(2.0, _SERIES_TERMS + 1)
+        coefficients = [0.0, r, *(r**k / k - r ** (k - 2.0) / k)]
+        return (angle + np.polynomial.polynomial.polyval(np.exp(1j * angle), coefficients).imag) / pi
     alpha = np.arctan2(r * np.sin(angle), 1.0 - r * np.cos(angle))
-    return (angle + alpha + (r * np.sin(angle) - alpha) / r**2) / pi
+    return (angle + np.sin(angle) / r - (1.0 - c) / c * alpha) / pi

@@ -15,9 +15,9 @@ __all__ = ["QuarterCircle", "Semicircle"]
 class Semicircle(SpectralLaw):
     r"""Wigner's semicircle, the limiting spectrum of ``ensembles.goe(n, var)``.
 
-    .. math:: \rho(x) = \frac{\sqrt{4\,\mathrm{var} - x^2}}{2\pi\,\mathrm{var}}, \qquad
-              G(z) = \frac{z - \sqrt{z - 2\sqrt{\mathrm{var}}}\sqrt{z + 2\sqrt{\mathrm{var}}}}{2\,\mathrm{var}}, \qquad
-              R(g) = \mathrm{var}\, g.
+    .. math:: \rho(x) = \frac{\sqrt{4\sigma^2 - x^2}}{2\pi\sigma^2}, \qquad
+              G(z) = \frac{z - \sqrt{z - 2\sigma}\sqrt{z + 2\sigma}}{2\sigma^2}, \qquad
+              R(g) = \sigma^2 g, \qquad \sigma^2 = \mathrm{var}.
 
     Its mean is 0, so that it has no S-transform.
 
@@ -84,7 +84,7 @@ class QuarterCircle(SpectralLaw):
     .. math:: \rho(x) = \frac{\sqrt{4\,\mathrm{scale} - x^2}}{\pi\,\mathrm{scale}},
               \quad 0 \le x \le 2\sqrt{\mathrm{scale}}.
 
-    With v the semicircle's Cauchy transform, :math:`G = v + \frac2\pi\left(1 - (1/v - v)\arctan v\right)` at scale 1.
+    At scale 1, :math:`G = v + \frac2\pi\left(1 - (1/v - v)\arctan v\right)`, v the semicircle's transform.
 
     Parameters
     ----------
@@ -98,8 +98,8 @@ class QuarterCircle(SpectralLaw):
 
     References
     ----------
-    V. Marchenko and L. Pastur, "Distribution of eigenvalues for some sets of random matrices", Math. USSR-Sb. 1
-    (1967): the square root of their law at aspect 1.
+    V. Marchenko and L. Pastur, "Distribution of eigenvalues for some sets of random matrices", Math. USSR-Sb.
+    1 (1967): the square root of their law at aspect 1.
 
     Examples
     --------

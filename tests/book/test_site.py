@@ -211,6 +211,9 @@ def test_a_live_figure_asks_its_kernel_one_question_at_a_time(browser, monkeypat
     page.evaluate(LIVE, [figure._esm, {name: getattr(figure, name) for name in names}])
     slider, picture = page.get_by_role("slider"), page.locator("img")
     before = picture.get_attribute("src")
+    assert slider.get_attribute("data-lm-suppress-shortcuts") == "true", (
+        "JupyterLab would take the arrow keys"
+    )
     slider.press("End")
     slider.press("ArrowLeft")
     slider.press("ArrowLeft")

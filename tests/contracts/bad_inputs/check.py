@@ -4,7 +4,7 @@ SIZES = {"in_features": 3, "width": 4, "depth": 2, "out_features": 1}
 
 CASES = {
     "answer": [
-        (lambda: answer("mlp.parameter-counts", 1, **SIZES), "'mlp.parameter-count'?"),
+        (lambda: answer("mlp.parameter-counts", 1, **SIZES), "'mlp.parameter-count'"),
         (lambda: answer(3, 1), "exercise cannot be 3"),
         (lambda: answer("mlp.forward", 1), "check.function"),
         (lambda: answer("mlp.parameter-count", 1), "in_features, width, depth, out_features"),

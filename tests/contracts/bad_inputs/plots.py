@@ -60,4 +60,4 @@ CASES = {
     ],
 }
 
-NOTHING_TO_REFUSE: dict[str, str] = {}
+NOTHING_TO_REFUSE = {"use": "takes no argument"}

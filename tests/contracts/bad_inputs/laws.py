@@ -1,0 +1,87 @@
+"""Bad input of the spectral laws."""
+
+import numpy as np
+
+from rmtlab import laws
+
+SEMICIRCLE = laws.Semicircle()
+COIN = laws.Discrete([-1.0, 2.0], [0.5, 0.5])
+NAN = float("nan")
+
+CASES = {
+    "SpectralLaw.density": [
+        (lambda: SEMICIRCLE.density(NAN), "x holds 1 values that are NaN"),
+        (lambda: SEMICIRCLE.density("half"), "x must be an array of real numbers"),
+        (lambda: SEMICIRCLE.density([]), "x is empty"),
+    ],
+    "SpectralLaw.cdf": [
+        (lambda: SEMICIRCLE.cdf([0.0, np.inf]), "x holds 1 values that are NaN or infinite"),
+        (lambda: SEMICIRCLE.cdf(0.0, side="lef"), "Did you mean 'left'?"),
+    ],
+    "SpectralLaw.quantile": [
+        (lambda: SEMICIRCLE.quantile(1.5), "p must be between 0 and 1"),
+        (lambda: SEMICIRCLE.quantile([0.2, -0.1]), "p must be between 0 and 1"),
+        (lambda: SEMICIRCLE.quantile(NAN), "p holds 1 values that are NaN"),
+    ],
+    "SpectralLaw.moment": [
+        (lambda: SEMICIRCLE.moment(-1), "k must be a whole number of at least 0"),
+        (lambda: SEMICIRCLE.moment(1.5), "k must be a whole number"),
+    ],
+    "SpectralLaw.cauchy": [
+        (lambda: SEMICIRCLE.cauchy(0.5), "z = 0.5 lies on the spectrum"),
+        (lambda: SEMICIRCLE.cauchy([3.0, 0.5 + 0j]), "z = 0.5 lies on the spectrum"),
+        (lambda: COIN.cauchy(2.0), "z = 2 lies on the spectrum"),
+        (lambda: SEMICIRCLE.cauchy(complex(NAN, 1.0)), "z holds 1 values that are NaN"),
+        (lambda: SEMICIRCLE.cauchy("i"), "z must be an array of real numbers"),
+    ],
+    "SpectralLaw.sample": [
+        (lambda: SEMICIRCLE.sample(0), "n must be a whole number of at least 1"),
+        (lambda: SEMICIRCLE.sample(3, rng="x"), "rng must be a whole number"),
+    ],
+    "SpectralLaw.r_transform": [
+        (lambda: SEMICIRCLE.r_transform(NAN), "g holds 1 values that are NaN"),
+        (lambda: laws.QuarterCircle().r_transform(40.0), "exists at real g from"),
+        (lambda: laws.QuarterCircle().r_transform(1j), "take a smaller g"),
+        (lambda: laws.MarchenkoPastur(0.5).r_transform(2.0), "pole at g = 2"),
+    ],
+    "SpectralLaw.s_transform": [
+        (lambda: SEMICIRCLE.s_transform(0.1), "mean is 0"),
+        (lambda: laws.Dirac(0.0).s_transform(0.1), "mean is 0"),
+        (lambda: COIN.s_transform(5.0), "take a smaller m"),
+        (lambda: laws.QuarterCircle().s_transform(-1.0), "exists at real m above -1"),
+        (lambda: laws.MarchenkoPastur(0.5).s_transform(-2.0), "pole at m = -2"),
+        (lambda: SEMICIRCLE.s_transform(NAN), "m holds 1 values that are NaN"),
+    ],
+    "Semicircle": [
+        (lambda: laws.Semicircle(var=-1.0), "var must be a finite number above 0"),
+        (lambda: laws.Semicircle(var=0.0), "var must be a finite number above 0"),
+        (lambda: laws.Semicircle(var="one"), "var must be a number"),
+    ],
+    "QuarterCircle": [(lambda: laws.QuarterCircle(scale=-1.0), "scale must be a finite number above 0")],
+    "MarchenkoPastur": [
+        (lambda: laws.MarchenkoPastur(0.0), "aspect must be a finite number above 0"),
+        (lambda: laws.MarchenkoPastur(-2.0), "It is rows over columns"),
+        (lambda: laws.MarchenkoPastur(np.inf), "aspect must be a finite number above 0"),
+        (lambda: laws.MarchenkoPastur(1.0, scale=0.0), "scale must be a finite number above 0"),
+    ],
+    "Arcsine": [(lambda: laws.Arcsine(radius=0.0), "radius must be a finite number above 0")],
+    "Dirac": [
+        (lambda: laws.Dirac(NAN), "x must be a finite number"),
+        (lambda: laws.Dirac([1.0, 2.0]), "x must be a number"),
+    ],
+    "Discrete": [
+        (lambda: laws.Discrete([0.0, 1.0], [1.0]), "must have the same length"),
+        (lambda: laws.Discrete([0.0, 1.0], [1.5, -0.5]), "weights must be at least 0"),
+        (lambda: laws.Discrete([0.0, 1.0], [0.5, 0.6]), "weights must sum to 1"),
+        (lambda: laws.Discrete([[0.0]], [[1.0]]), "points must have 1 axes"),
+        (lambda: laws.Discrete([NAN], [1.0]), "points holds 1 values that are NaN"),
+        (lambda: laws.Discrete([], []), "points is empty"),
+    ],
+    "Empirical": [
+        (lambda: laws.Empirical([]), "eigenvalues is empty"),
+        (lambda: laws.Empirical(np.eye(2)), "eigenvalues must have 1 axes"),
+        (lambda: laws.Empirical([1.0, NAN]), "eigenvalues holds 1 values that are NaN"),
+        (lambda: laws.Empirical(np.array([1.0 + 0j])), "eigenvalues must be real"),
+    ],
+}
+NOTHING_TO_REFUSE: dict[str, str] = {}

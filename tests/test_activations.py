@@ -1,0 +1,374 @@
+"""Activations: values, derivatives, moments and duals against torch, autodiff, quadrature and the literature."""
+
+import copy
+import pickle
+import subprocess
+import sys
+
+import mpmath
+import numpy as np
+import pytest
+import torch
+
+from rmtlab import activations, gaussian
+from rmtlab.activations import _registry, get, names, register
+
+PARAMS = {"shifted_relu": {"alpha": 0.5}, "leaky_relu": {"slope": 0.1}}
+ALL = [get(name, **PARAMS.get(name, {})) for name in names()]
+CLOSED = [a for a in ALL if a._rule.dual is not None]
+QUADRATURE = [a for a in ALL if a._rule.dual is None]
+CORRELATIONS = np.array([-1.0, -0.9, 0.0, 0.5, 1 - 1e-9, 1.0])
+VARIANCES = [(1e-8, 1e-8), (1.0, 1.0), (0.3, 2.5), (100.0, 100.0), (1e4, 1e4), (1e-8, 1e4)]
+
+
+def by_name(activation):
+    return activation.name
+
+
+@pytest.fixture
+def clean_names():
+    """Take away what a test registers."""
+    before = dict(_registry.TABLE)
+    yield
+    _registry.TABLE.clear()
+    _registry.TABLE.update(before)
+
+
+def covariances(activation):
+    grid = [(a, b) for a, b in VARIANCES if activation.name != "exp" or max(a, b) < 10]  # e^q leaves float64
+    a, b = (np.repeat(q, len(CORRELATIONS)) for q in np.array(grid).T)
+    return a, b, np.tile(CORRELATIONS, len(grid)) * np.sqrt(a * b)
+
+
+# φ and φ′
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("activation", ALL, ids=by_name)
+def test_arrays_and_tensors_agree(activation, dtype):
+    """Cross-library: NumPy and torch to a few roundings, and the dtype is kept."""
+    x = np.linspace(-9, 9, 181).astype(dtype)
+    tolerance = 8 * np.finfo(dtype).eps
+    for function in (activation, activation.derivative):
+        on_array, on_tensor = function(x), function(torch.tensor(x))
+        assert on_array.dtype == x.dtype
+        assert str(on_tensor.dtype) == f"torch.{dtype}"
+        np.testing.assert_allclose(on_array, on_tensor.numpy(), rtol=tolerance * 10, atol=tolerance)
+
+
+@pytest.mark.parametrize("activation", ALL, ids=by_name)
+def test_derivative_is_the_gradient(activation):
+    """Cross-library: φ′ equals torch's gradient at every point, kinks included."""
+    x = torch.tensor([*np.linspace(-4, 4, 81), *activation.kinks], dtype=torch.float64, requires_grad=True)
+    (gradient,) = torch.autograd.grad(activation(x).sum(), x)
+    np.testing.assert_allclose(
+        activation.derivative(x.detach().numpy()), gradient.numpy(), atol=1e-14, rtol=1e-13
+    )
+
+
+@pytest.mark.parametrize("activation", ALL, ids=by_name)
+def test_derivative_is_the_limit_of_differences(activation):
+    """Convergence: the central difference with step 1e-5 is off by h²|φ‴|/6 + eps/h < 1e-8 (φ‴ < 60)."""
+    x = np.linspace(-3.93, 3.91, 57)
+    x = x[[np.all(np.abs(at - np.array(activation.kinks)) > 1e-3) for at in x]]
+    quotient = (activation(x + 1e-5) - activation(x - 1e-5)) / 2e-5
+    np.testing.assert_allclose(activation.derivative(x), quotient, atol=1e-8)
+
+
+def test_tails_keep_their_digits():
+    """Closed form: tanh′(20) = 4e^{−40} to first order, and softplus(30) differs from 30 by e^{−30}."""
+    assert get("tanh").derivative(20.0) == pytest.approx(4 * np.exp(-40), rel=1e-14)
+    x = torch.tensor([-30.0, 30.0], dtype=torch.float64)
+    np.testing.assert_allclose(get("softplus")(x), [np.exp(-30), 30 + np.exp(-30)], rtol=4e-16)
+
+
+@pytest.mark.parametrize("activation", ALL, ids=by_name)
+def test_homogeneity_and_kinks_are_what_they_say(activation):
+    """Symmetry: φ(λx) = λφ(x) exactly for the homogeneous; slopes jump at kinks and nowhere else seen."""
+    x = np.linspace(-3, 3, 61)
+    assert activation.homogeneous == np.allclose(activation(3 * x), 3 * activation(x), rtol=1e-14, atol=1e-14)
+    for kink in activation.kinks:
+        left, right = activation.derivative(np.array([kink - 1e-9, kink + 1e-9]))
+        assert activation.name == "sign" or abs(left - right) > 0.5
+
+
+def test_scalars_lists_and_integers():
+    """Contract: a number gives a number; whole numbers become float64."""
+    relu = get("relu")
+    assert isinstance(relu(-1.0), float)
+    assert relu([-1, 2]).tolist() == [0.0, 2.0]
+    assert relu(torch.tensor([-1, 2])).dtype == torch.float64
+    assert np.isnan(relu(np.nan))
+
+
+# moments
+
+
+@pytest.mark.parametrize("activation", ALL, ids=by_name)
+@pytest.mark.parametrize("k", [1, 2, 3, 4])
+def test_moments_against_quadrature(activation, k):
+    """Independent quadrature: every closed form of a moment, to 1e-12 of E|φ|^k."""
+    q = np.array([1e-8, 0.3, 1.0, 4.0] if activation.name == "exp" else [1e-8, 0.3, 1.0, 50.0, 1e4])
+    for function, moment in (
+        (activation, activation.moment),
+        (activation.derivative, activation.derivative_moment),
+    ):
+        if activation.name == "sign" and function is not activation:
+            continue
+        expected = gaussian.expectation(lambda x, f=function: f(x) ** k, q, kinks=activation.kinks)
+        size = gaussian.expectation(lambda x, f=function: np.abs(f(x)) ** k, q, kinks=activation.kinks)
+        assert np.all(np.abs(moment(q, k) - expected) <= 1e-12 * size)
+        assert moment(0.3, k) == pytest.approx(moment(q, k)[1], rel=1e-14, abs=1e-300)
+
+
+@pytest.mark.parametrize("activation", CLOSED, ids=by_name)
+def test_moments_are_the_duals_diagonal(activation):
+    """Limit: E[φ²] and E[φ′²] are the dual at equal variances and correlation one."""
+    q = np.array([0.0, 1e-8, 0.3, 1.0, 50.0])
+    value, slope = activation.dual(q, q, q)
+    np.testing.assert_allclose(activation.moment(q), value, rtol=1e-12)
+    np.testing.assert_allclose(activation.derivative_moment(q), slope, rtol=1e-12)
+
+
+def test_the_delta_of_sign():
+    """Closed form: φ′ = 2δ has mean 2/√(2πq) and no second moment."""
+    sign = get("sign")
+    assert sign.derivative_moment(2.0, 1) == pytest.approx(2 / np.sqrt(4 * np.pi), rel=1e-15)
+    assert sign.derivative_moment([1.0, 2.0], 2).tolist() == [np.inf, np.inf]
+    assert sign.dual(1.0, 1.0, 1.0) == (1.0, np.inf)
+
+
+# duals
+
+
+@pytest.mark.parametrize("activation", CLOSED, ids=by_name)
+def test_closed_duals_against_quadrature(activation):
+    """Independent quadrature, q from 1e-8 to 1e4 and c from −1 to 1.
+
+    To 1e-12 of the Cauchy–Schwarz bound, plus what roundings of the covariance allow: 5e-16·√(ab) in
+    K, and in K̇ of a kinked function 1e-16/√(1 − |c|).
+    """
+    a, b, k = covariances(activation)
+    cov = np.stack([a, k, k, b], axis=-1).reshape(-1, 2, 2)
+    value, slope = activation.dual(a, b, k)
+    found = gaussian.expectation2(activation, activation, cov, kinks=activation.kinks)
+    bound = np.sqrt(activation.moment(a) * activation.moment(b))
+    assert np.all(np.abs(value - found) <= 1e-12 * bound + 5e-16 * np.sqrt(a * b))
+    if activation.name == "sign":
+        return
+    found = gaussian.expectation2(activation.derivative, activation.derivative, cov, kinks=activation.kinks)
+    bound = np.sqrt(activation.derivative_moment(a) * activation.derivative_moment(b))
+    parallel = np.maximum(1 - np.abs(k) / np.sqrt(a * b), 1e-16 * (a != b) + 1e-300 * (a == b))
+    rounding = np.where((a == b) & (np.abs(k) == a), 0.0, 1e-16 / np.sqrt(np.maximum(parallel, 1e-17)))
+    assert np.all(np.abs(slope - found) <= 1e-12 * bound + rounding)
+
+
+@pytest.mark.parametrize("name", ["gelu", "hard_tanh", "shifted_relu", "erf"])
+def test_closed_duals_against_mpmath(name):
+    """Independent quadrature: conditional on u, in mpmath, with v's kinks followed through the inner integral."""
+    act = get(name, **PARAMS.get(name, {}))
+    a, b, k = 0.7, 1.9, -0.6
+    c, r = k / np.sqrt(a * b), np.sqrt(1 - k * k / (a * b))
+    phi = {
+        "gelu": lambda x: x * mpmath.ncdf(x),
+        "hard_tanh": lambda x: max(-1, min(1, x)),
+        "shifted_relu": lambda x: max(x, -0.5),
+        "erf": mpmath.erf,
+    }[name]
+
+    def split(points):
+        return [-8.5, *sorted(p for p in points if -8.5 < p < 8.5), 8.5]
+
+    def inner(z):
+        kinks = [(x / np.sqrt(b) - c * z) / r for x in act.kinks] or [0.0]
+        return mpmath.quad(
+            lambda w: phi(np.sqrt(b) * (c * z + r * w)) * mpmath.npdf(w), split(kinks), maxdegree=5
+        )
+
+    with mpmath.workdps(16):
+        outer = split([x / np.sqrt(a) for x in act.kinks] or [0.0])
+        expected = mpmath.quad(lambda z: phi(np.sqrt(a) * z) * inner(z) * mpmath.npdf(z), outer, maxdegree=5)
+    assert act.dual(a, b, k)[0] == pytest.approx(float(expected), abs=1e-12)
+
+
+@pytest.mark.parametrize("activation", ALL, ids=by_name)
+def test_price(activation):
+    """Closed form: ∂K/∂q₁₂ = K̇ (Price). The five-point difference with step h is off by about h⁴ + eps/h = 1e-11."""
+    a, b, k, h = 1.3, 0.6, np.array([-0.5, 0.0, 0.2, 0.7]), 2e-3
+    _, slope = activation.dual(a, b, k)
+    up, upper, down, lower = (activation.dual(a, b, k + step)[0] for step in (h, 2 * h, -h, -2 * h))
+    np.testing.assert_allclose((8 * (up - down) - (upper - lower)) / (12 * h), slope, rtol=1e-8, atol=1e-9)
+
+
+@pytest.mark.parametrize("activation", ALL, ids=by_name)
+def test_duals_are_symmetric_and_broadcast(activation):
+    """Symmetry: exchanging u and v changes nothing; the shapes of a kernel block broadcast."""
+    a, b = np.array([[0.2], [1.0], [3.0]]), np.array([0.5, 2.0])
+    k = 0.6 * np.sqrt(a * b)
+    there, back = activation.dual(a, b, k), activation.dual(b, a, k)
+    for one, other in zip(there, back, strict=True):
+        assert one.shape == (3, 2)
+        np.testing.assert_allclose(one, other, rtol=1e-14)
+    assert np.ndim(activation.dual(1.0, 1.0, 0.5)[0]) == 0
+
+
+def test_equal_inputs_are_exactly_parallel():
+    """Contract: rounding never opens an angle between equal inputs, nor makes a NaN."""
+    q = np.random.default_rng(0).uniform(1e-8, 1e4, 1000)
+    value, slope = get("relu").dual(q, q, q)
+    assert np.array_equal(slope, np.full(1000, 0.5))
+    np.testing.assert_allclose(value, q / 2, rtol=3e-16)
+    value, slope = get("relu").dual(q, q, -q)
+    assert np.array_equal(slope, np.zeros(1000))
+    beyond = get("relu").dual(q, q, q * (1 + 1e-9))
+    assert np.array_equal(beyond[1], np.full(1000, 0.5))
+
+
+@pytest.mark.parametrize("activation", ALL, ids=by_name)
+def test_zero_variance(activation):
+    """Limit: at q = 0 only φ(0) is left, and nothing is NaN."""
+    at_zero = float(activation(0.0))
+    value, slope = activation.dual([0.0, 0.0], [0.0, 1.0], 0.0)
+    np.testing.assert_allclose(value, [at_zero**2, at_zero * activation.moment(1.0, 1)], atol=1e-15)
+    assert not np.isnan(slope).any()
+    assert activation.moment(0.0) == at_zero**2
+
+
+@pytest.mark.parametrize("activation", QUADRATURE, ids=by_name)
+def test_many_pairs_agree_with_one_by_one(activation):
+    """Independent quadrature: Mehler's series against the adaptive rule, on both sides of its reach."""
+    a, b, k = (x[::2] for x in covariances(activation))
+    value, slope = activation.dual(a, b, k)
+    for i in range(0, len(a), 3):
+        cov = [[a[i], k[i]], [k[i], b[i]]]
+        for found, f, moment in (
+            (value, activation, activation.moment),
+            (slope, activation.derivative, activation.derivative_moment),
+        ):
+            expected = gaussian.expectation2(f, f, cov, kinks=activation.kinks)
+            assert abs(found[i] - expected) <= 2e-12 * np.sqrt(moment(a[i]) * moment(b[i]))
+
+
+def test_the_series_of_a_kinked_function(clean_names):
+    """Cross-check: hard_tanh and shifted_relu as a reader's own functions meet their closed forms."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(8, 3))
+    k = x @ x.T / 3
+    d = np.diag(k)
+    for name, params in (("hard_tanh", {}), ("shifted_relu", {"alpha": 0.5})):
+        known = get(name, **params)
+        own = register(f"own_{name}", known, known.derivative, known.kinks)
+        expected = known.dual(d[:, None], d[None, :], k)
+        for found, value in zip(own.dual(d[:, None], d[None, :], k), expected, strict=True):
+            np.testing.assert_allclose(found, value, atol=1e-11)
+
+
+# the equation sheet
+
+
+def test_shifted_relu_critical_line():
+    """Literature values: σ_w² = 1/p, σ_b² = q − σ_w²E[φ²], χ₁ = 1, at three tabulated fixed points."""
+    table = [
+        (0.5, 0.01, 0.150250050692, 1.109310653279, 0.901460737841),
+        (0.5, 0.2, 1.410887678412, 1.508064021540, 0.663101821751),
+        (1.0, 0.05, 0.674337512997, 1.125692314623, 0.888342211286),
+    ]
+    for alpha, bias_var, q, weight_var, p in table:
+        act = get("shifted_relu", alpha=alpha)
+        assert act.derivative_moment(q) == pytest.approx(p, abs=1e-11)
+        assert weight_var * act.derivative_moment(q) == pytest.approx(1, abs=1e-11)
+        assert weight_var * act.moment(q) + bias_var == pytest.approx(q, abs=1e-11)
+
+
+def test_shifted_relu_limits():
+    """Limit: α = 0 is relu; a large α is linear; a negative α is a threshold above zero."""
+    k = np.array([-0.5, 0.3, 1.0])
+    np.testing.assert_array_equal(
+        get("shifted_relu", alpha=0.0).dual(1.0, 1.0, k), get("relu").dual(1.0, 1.0, k)
+    )
+    value, slope = get("shifted_relu", alpha=40.0).dual(1.0, 1.0, k)
+    np.testing.assert_allclose(value, k, atol=1e-15)
+    np.testing.assert_allclose(slope, 1.0, atol=1e-15)
+    above = get("shifted_relu", alpha=-1.0)
+    assert above([0.0, 2.0]).tolist() == [1.0, 2.0]
+    cov = [[1.0, 0.3], [0.3, 1.0]]
+    assert above.dual(1.0, 1.0, 0.3)[0] == pytest.approx(
+        gaussian.expectation2(above, above, cov, kinks=[1]), abs=1e-12
+    )
+
+
+def test_noisy_relu_fixed_point():
+    """Literature value: dropout keep = .6 has c* = .2839086535 with slope .3549787487 at q = 1."""
+    c = 0.2839086535
+    value, slope = get("relu").dual(1.0, 1.0, c)
+    assert 1.2 * value == pytest.approx(c, abs=1e-10)
+    assert 1.2 * slope == pytest.approx(0.3549787487, abs=1e-10)
+
+
+# names
+
+
+def test_get_gives_one_object_and_travels():
+    """Contract: the same name and parameters are the same frozen object, also after pickling."""
+    act = get("leaky_relu", slope=0.2)
+    assert get("leaky_relu", slope=0.2) is act
+    assert get(act) is act
+    assert get("leaky_relu") is not act
+    assert dict(act.params) == {"slope": 0.2}
+    assert pickle.loads(pickle.dumps(act)) is act
+    assert copy.deepcopy(act) is act
+    assert "slope=0.2" in repr(act)
+    with pytest.raises(AttributeError):
+        act.name = "other"
+
+
+def test_importing_activations_leaves_torch_alone():
+    """Contract: torch loads when a tensor comes in, not before."""
+    code = "import sys; from rmtlab import activations as a; a.get('tanh').dual(1, 1, .5); assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_register_torch_only(clean_names):
+    """Contract: a torch function without derivative, used on arrays and differentiated by torch."""
+    mish = register("mish", lambda x: x * torch.tanh(torch.nn.functional.softplus(x)))
+    x = np.linspace(-3, 3, 13)
+    soft = np.logaddexp(x, 0)
+    np.testing.assert_allclose(mish(x), x * np.tanh(soft), rtol=1e-13)
+    slope = np.tanh(soft) + x * (1 - np.tanh(soft) ** 2) / (1 + np.exp(-x))
+    np.testing.assert_allclose(mish.derivative(x), slope, rtol=1e-12)
+    at = torch.tensor(x, requires_grad=True)
+    (second,) = torch.autograd.grad(mish.derivative(at).sum(), at)
+    (expected,) = torch.autograd.grad(torch.autograd.grad(mish(at).sum(), at, create_graph=True)[0].sum(), at)
+    assert torch.equal(second, expected)
+    assert "mish" in activations.names()
+
+
+def test_register_numpy_only(clean_names):
+    """Contract: a NumPy function with its derivative, used on tensors with the gradient that it was told."""
+    own = register("own", np.arctan, lambda x: 1 / (1 + np.square(x)))
+    x = torch.linspace(-2, 2, 9, requires_grad=True)
+    y = own(x)
+    assert y.dtype == torch.float32
+    (gradient,) = torch.autograd.grad(y.sum(), x)
+    np.testing.assert_allclose(gradient.numpy(), 1 / (1 + x.detach().numpy() ** 2), rtol=1e-6)
+    np.testing.assert_allclose(own.derivative(x.detach()).numpy(), gradient.numpy(), rtol=1e-6)
+
+
+def test_register_for_both_and_overwrite(clean_names):
+    """Contract: a plain formula serves both; an activation got earlier keeps its function."""
+    cube = register("own", lambda x: x**3)
+    assert cube.dual(1.0, 1.0, 0.5)[0] == pytest.approx(9 * 0.5 + 6 * 0.125, abs=1e-12)
+    assert cube.moment(2.0) == pytest.approx(15 * 8, rel=1e-12)
+    square = register("own", lambda x: x * x, overwrite=True)
+    assert cube(3.0) == 27
+    assert get("own") is square
+
+
+def test_register_scaled_kink(clean_names):
+    """Closed form: a homogeneous function of one's own, slopes −1 and 2, has the dual of its two slopes."""
+    own = register("own", lambda x: 2 * x * (x > 0) - x * (x < 0), kinks=[0], homogeneous=True)
+    assert own.homogeneous
+    assert own.kinks == (0.0,)
+    linear, absolute = get("linear").dual(1.0, 2.0, 0.4), get("abs").dual(1.0, 2.0, 0.4)
+    expected = 0.25 * np.array(linear) + 2.25 * np.array(absolute)
+    np.testing.assert_allclose(own.dual(1.0, 2.0, 0.4), expected, atol=1e-11)
