@@ -45,7 +45,9 @@ def count(value: Any, name: str, *, minimum: int = 1, hint: str = "") -> int:
     except TypeError:
         raise TypeError(f"{name} must be a whole number, but {value!r} was given.{_tail(hint)}") from None
     if isinstance(value, bool) or result < minimum:
-        raise ValueError(f"{name} must be a whole number of at least {minimum}, but {value!r} was given.{_tail(hint)}")
+        raise ValueError(
+            f"{name} must be a whole number of at least {minimum}, but {value!r} was given.{_tail(hint)}"
+        )
     return result
 
 
@@ -93,7 +95,9 @@ def one_of(value: Any, name: str, choices: Iterable[str], *, hint: str = "") -> 
     if isinstance(value, str) and value in known:
         return value
     near = get_close_matches(str(value), known, n=3, cutoff=0.5)
-    ask = f"Did you mean {' or '.join(map(repr, near))}?" if near else f"Known: {', '.join(map(repr, known))}."
+    ask = (
+        f"Did you mean {' or '.join(map(repr, near))}?" if near else f"Known: {', '.join(map(repr, known))}."
+    )
     raise ValueError(f"{name} cannot be {value!r}. {ask}{_tail(hint)}")
 
 

@@ -80,7 +80,11 @@ def panels(breaks: np.ndarray, spread: np.ndarray) -> tuple[np.ndarray, np.ndarr
     place = np.arange(len(which)) - np.repeat(np.cumsum(pieces) - pieces, pieces)
     step = ((right - left) / pieces)[which]
     last = place + 1 == pieces[which]
-    return left[which] + place * step, np.where(last, right[which], left[which] + (place + 1) * step), owner[which]
+    return (
+        left[which] + place * step,
+        np.where(last, right[which], left[which] + (place + 1) * step),
+        owner[which],
+    )
 
 
 def average(
@@ -123,7 +127,9 @@ def _rough(state: tuple[np.ndarray, ...], count: int, goal: float) -> np.ndarray
     return error > share[owner]
 
 
-def _scale(owner: np.ndarray, size: np.ndarray, lost: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+def _scale(
+    owner: np.ndarray, size: np.ndarray, lost: np.ndarray, count: int
+) -> tuple[np.ndarray, np.ndarray]:
     """Give each owner's size, and whether what overflowed there could matter."""
     scale = np.bincount(owner, size, count)
     return scale, ~(np.bincount(owner, lost, count) <= 1e-3 * GOAL * scale) | np.isinf(scale)

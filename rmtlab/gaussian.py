@@ -145,7 +145,9 @@ class _Elementwise:
 
     def __init__(self, function: Callable, name: str) -> None:
         if not callable(function):
-            raise TypeError(f"{name} must be a function of an array, but a {type(function).__name__} was given.")
+            raise TypeError(
+                f"{name} must be a function of an array, but a {type(function).__name__} was given."
+            )
         self.function, self.name = function, name
         self.overflowed: float | None = None
 
@@ -198,7 +200,11 @@ class _Elementwise:
 
 
 def _smoothed(
-    function: _Elementwise, mean: np.ndarray, std: np.ndarray, kinks: np.ndarray, goal: float = _quadrature.GOAL
+    function: _Elementwise,
+    mean: np.ndarray,
+    std: np.ndarray,
+    kinks: np.ndarray,
+    goal: float = _quadrature.GOAL,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Give E[f(m + σz)] and E|f(m + σz)| for each mean m and deviation σ."""
     value = np.empty_like(mean)
@@ -212,7 +218,11 @@ def _smoothed(
 
 
 def _smoothed_chunk(
-    function: _Elementwise, mean: np.ndarray, std: np.ndarray, kinks: np.ndarray, goal: float = _quadrature.GOAL
+    function: _Elementwise,
+    mean: np.ndarray,
+    std: np.ndarray,
+    kinks: np.ndarray,
+    goal: float = _quadrature.GOAL,
 ) -> tuple[np.ndarray, np.ndarray]:
     def integrand(z: np.ndarray, owner: np.ndarray) -> tuple[np.ndarray, None]:
         x = std[owner, None] * z
@@ -292,7 +302,9 @@ def _covariances(cov: Any) -> np.ndarray:
     a, b, k, other = matrices[..., 0, 0], matrices[..., 1, 1], matrices[..., 0, 1], matrices[..., 1, 0]
     least = min(a.min(), b.min())
     if least < 0:
-        raise ValueError(f"cov must hold variances that are not negative on its diagonal, but {least:g} was given.")
+        raise ValueError(
+            f"cov must hold variances that are not negative on its diagonal, but {least:g} was given."
+        )
     most = np.sqrt(a) * np.sqrt(b)
     lopsided = np.abs(k - other) > 1e-12 * most
     if lopsided.any():

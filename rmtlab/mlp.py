@@ -82,7 +82,7 @@ def theory(net: Network, x: np.ndarray, width: int) -> OutputStatistics:
     --------
     >>> import numpy as np, rmtlab as rl
     >>> net = rl.MLP(depth=1, activation="linear", weight_var=1.0)
-    >>> rl.mlp.theory(net, np.ones(5), width=100).excess_kurtosis
+    >>> round(rl.mlp.theory(net, np.ones(5), width=100).excess_kurtosis, 12)
     0.06
     """
     net, x, width = _checked(net, x, width)
@@ -163,7 +163,9 @@ def _conditional_weight_variance(net: Network, x: np.ndarray, width: int, rng: n
     import torch
 
     dense, activation = net.layers[:2]
-    hidden = activation.module(width, width)(dense.module(x.size, width, rng=rng, dtype="float64")(torch.from_numpy(x)))
+    hidden = activation.module(width, width)(
+        dense.module(x.size, width, rng=rng, dtype="float64")(torch.from_numpy(x))
+    )
     return net.weight_var * float(hidden.detach().square().mean())
 
 
@@ -175,5 +177,7 @@ def _checked(net: Network, x: np.ndarray, width: int) -> tuple[Network, np.ndarr
         )
     x = _checks.array(x, "x", ndim=1, hint="Pass one input, not a batch.")
     if not x.any():
-        raise ValueError("x is the zero vector, at which the output's statistics degenerate; pass a non-zero input.")
+        raise ValueError(
+            "x is the zero vector, at which the output's statistics degenerate; pass a non-zero input."
+        )
     return net, x, _checks.count(width, "width")

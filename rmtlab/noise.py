@@ -455,8 +455,8 @@ def critical(noise: Noise | None) -> tuple[float, float]:
         raise TypeError(f"noise must be None or a noise such as Dropout(keep=0.8), but {noise!r} was given.")
     if noise.additive_var > 0:
         raise ValueError(
-            f"with {noise!r} rectifiers have no critical point: the variance grows by weight_var·var at every "
-            "layer. Use multiplicative noise, or a small weight_var for a finite fixed point."
+            f"with {noise!r} rectifiers have no critical point: the variance grows by weight_var·var at "
+            "every layer. Use multiplicative noise, or a small weight_var for a finite fixed point."
         )
     return 2 / noise.gain, 0.0
 

@@ -40,7 +40,9 @@ def test_constraints_pin_every_dependency_exactly():
     extras = PROJECT["optional-dependencies"]
     needed = [split(r)[0] for r in [*PROJECT["dependencies"], *extras["book"], *extras["test"]]]
     assert {re.sub(r"[-_.]+", "-", name).lower() for name in needed} <= known
-    assert not any("+" in version for version in pins.values()), "a local version tag cannot be installed elsewhere"
+    assert not any("+" in version for version in pins.values()), (
+        "a local version tag cannot be installed elsewhere"
+    )
     assert not any(name.startswith("nvidia") for name in known), "the course needs no CUDA wheels"
 
 

@@ -43,9 +43,7 @@ def test_measured_spread_gaussian(activation, bias_var):
     net, width, draws = network(activation, weight_var=1.7, bias_var=bias_var), 30, 1500
     theory, found = rl.mlp.theory(net, X, width), rl.mlp.measure(net, X, width, draws=draws)
     assert found.excess_kurtosis == pytest.approx(theory.excess_kurtosis, rel=4 * np.sqrt(3 / draws))
-    assert found.variance == pytest.approx(
-        theory.variance, rel=4 * np.sqrt(theory.variance_spread / draws)
-    )
+    assert found.variance == pytest.approx(theory.variance, rel=4 * np.sqrt(theory.variance_spread / draws))
 
 
 @pytest.mark.parametrize("width", [10, 40])

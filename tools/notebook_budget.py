@@ -39,7 +39,9 @@ class Run:
                 f"{self.notebook.name} took {self.cpu_seconds:.1f} CPU-seconds; its budget is {cpu_seconds:g}."
             )
         if self.megabytes > megabytes:
-            found.append(f"{self.notebook.name} peaked at {self.megabytes:.0f} MB; its budget is {megabytes:g}.")
+            found.append(
+                f"{self.notebook.name} peaked at {self.megabytes:.0f} MB; its budget is {megabytes:g}."
+            )
         return found
 
 
@@ -51,7 +53,9 @@ def execute(notebook: Path) -> Run:
         f"--nbval-cell-timeout={CELL_TIMEOUT}", str(notebook),
     ]  # fmt: skip
     with tempfile.TemporaryFile("w+") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env=_environment(), cwd=ROOT)
+        process = subprocess.Popen(
+            command, stdout=log, stderr=subprocess.STDOUT, env=_environment(), cwd=ROOT
+        )
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
         log.seek(0)

@@ -5,7 +5,7 @@
 - The site asks no other host for anything: MathJax and the interactive figures' front end are copied
   into it, and the helpers that Jupyter Book loads from elsewhere are switched off.
 - An interactive figure is numbered, captioned and labelled like every other figure.
-- The numbered references of a docstring become a list of its own, so that a page may show many.
+- Docstrings may write |x| and number their references, though a page shows many of them.
 """
 
 import hashlib
@@ -32,7 +32,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("config-inited", set_repository)
     app.connect("builder-inited", leave_out_unused, priority=0)
     app.connect("build-finished", copy_front_ends)
-    app.connect("autodoc-process-docstring", list_references, priority=100)
+    app.connect("autodoc-process-docstring", plain_docstring, priority=100)
     app.add_transform(NumberInteractiveFigures)
     digest = hashlib.sha256(FRONT_END.read_bytes()).hexdigest()[:8]
     host: dict[str, Any] = {"data-module": f"explore.js?v={digest}"}
@@ -90,18 +90,31 @@ def _mathjax_folder() -> Path:
     return Path(spec.origin).parent / "static" / "mathjax"
 
 
-def list_references(app: Sphinx, what: str, name: str, thing: Any, options: Any, lines: list[str]) -> None:
-    """Turn ``.. [1] …`` into a numbered list and ``[1]_`` into plain text: the numbers are not a page's own."""
-    listing = False
+def plain_docstring(app: Sphinx, what: str, name: str, thing: Any, options: Any, lines: list[str]) -> None:
+    """Let a docstring write |x| and number its references: neither is a name on the page it lands on."""
+    listing = doctest = False
+    display: int | None = None
     for i, line in enumerate(lines):
+        indent = len(line) - len(line.lstrip())
+        doctest = bool(line.strip()) and (doctest or line.lstrip().startswith(">>>"))
+        if display is not None and line.strip() and indent <= display:
+            display = None
+        if line.lstrip().startswith(".. math::"):
+            display = indent
+        if doctest or display is not None:
+            continue
         head = re.match(r"\s*\.\. \[(\d+)\] (.*)", line)
         listing = bool(head) or (listing and bool(line.strip()))
         if head:
-            lines[i] = f"{head[1]}. {head[2]}"
+            line = f"{head[1]}. {head[2]}"
         elif listing:
-            lines[i] = f"   {line.strip()}"
-        else:
-            lines[i] = re.sub(r"\[(\d+)\]_", r"[\1]", line)
+            line = f"   {line.strip()}"
+        lines[i] = re.sub(r"\[(\d+)\]_", r"[\1]", _escaped_bars(line))
+
+
+def _escaped_bars(line: str) -> str:
+    quoted = re.split(r"(`+[^`]*`+)", line)
+    return "".join(part if part.startswith("`") else part.replace("|", r"\|") for part in quoted)
 
 
 class NumberInteractiveFigures(SphinxTransform):

@@ -229,14 +229,13 @@ class Activation:
         if known is None and k == 2 and self._rule.dual is not None:
             known = self._rule.dual(Pair(q, q, q, np.zeros_like(q)))[member]
         if known is None:
-            known = gaussian.expectation(lambda x: function(NUMPY, x) ** k, q, kinks=self.kinks)
-        return np.asarray(known)[()]
+            known = np.asarray(gaussian.expectation(lambda x: function(NUMPY, x) ** k, q, kinks=self.kinks))
+        return known[()]
 
     def _quadrature_dual(self, pair: Pair) -> tuple[np.ndarray, np.ndarray]:
-        return tuple(
-            _mehler.pair_average(partial(rule, NUMPY), pair, self.kinks)
-            for rule in (self._rule.function, self._rule.derivative)
-        )
+        function, derivative = (partial(f, NUMPY) for f in (self._rule.function, self._rule.derivative))
+        value = _mehler.pair_average(function, pair, self.kinks)
+        return value, _mehler.pair_average(derivative, pair, self.kinks)
 
     def __repr__(self) -> str:
         given = "".join(f", {key}={value!r}" for key, value in self.params.items())

@@ -161,8 +161,8 @@ def _continuous(name: str, function: Plain, corners: tuple[float, ...]) -> None:
         below, above = np.asarray(function(np.array([corner - gap, corner + gap])), dtype=float)
         if abs(above - below) > _JUMP * (1 + abs(above) + abs(below)):
             raise ValueError(
-                f"activation {name!r} jumps from {below:g} to {above:g} at x = {corner:g}, where its derivative "
-                "would be infinite; only continuous functions can be registered (of steps, 'sign' is known)."
+                f"activation {name!r} jumps from {below:g} to {above:g} at x = {corner:g}, where its "
+                "derivative would be infinite; only continuous functions can be registered (of steps, 'sign' is known)."
             )
 
 

@@ -10,7 +10,10 @@ def cases(function):
     return [
         (lambda: function("tanh", X, 10), "one hidden layer"),
         (lambda: function(rl.MLP(depth=2, activation="tanh"), X, 10), "depth=1"),
-        (lambda: function(rl.MLP(depth=1, activation="tanh", noise=rl.noise.Dropout(0.5)), X, 10), "noiseless"),
+        (
+            lambda: function(rl.MLP(depth=1, activation="tanh", noise=rl.noise.Dropout(0.5)), X, 10),
+            "noiseless",
+        ),
         (lambda: function(NET, np.ones((2, 3)), 10), "one input"),
         (lambda: function(NET, [1.0, np.nan], 10), "NaN"),
         (lambda: function(NET, np.zeros(3), 10), "non-zero"),
