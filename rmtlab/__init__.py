@@ -30,7 +30,7 @@ _ROOMS = (
 )
 _NAMES = {"MLP": "networks", "serial": "networks", "compare": "comparison"}
 
-__all__ = sorted([*_ROOMS, *_NAMES])  # noqa: PLE0605
+__all__ = sorted([*_ROOMS, *_NAMES])
 
 
 def __getattr__(name: str) -> ModuleType | Any:

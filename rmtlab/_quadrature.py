@@ -18,7 +18,8 @@ GOAL = 1e-12
 _OWN = 2e-13  # the part of a panel that rounding may have spoilt: more halving can't mend it
 _GRAIN = 4 * np.finfo(float).eps
 _LEVELS = 100
-_MOST_PANELS = 1 << 18
+_MOST_PANELS = 1 << 16
+_PANELS_EACH = 1 << 8
 _BLOCK = 1 << 11
 
 _NODES = 32
@@ -102,7 +103,7 @@ def average(
     for _ in range(_LEVELS):
         left, right, owner = state[:3]
         rough = _rough(state, count, goal)
-        if not rough.any() or len(left) > _MOST_PANELS:
+        if not rough.any() or len(left) > _MOST_PANELS + _PANELS_EACH * count:
             break
         a, b, of = left[rough], right[rough], owner[rough]
         middle = 0.5 * (a + b)

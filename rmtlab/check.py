@@ -1,6 +1,6 @@
 """Is my answer right, and if not, what kind of wrong is it? Nothing here shows the right answer.
 
-Exercises are named ``"chapter.exercise"``. Their truths live in :mod:`rmtlab.answers`.
+Exercises are named ``"chapter.exercise"``. Their truths live in ``rmtlab.answers``.
 """
 
 import copy

@@ -73,7 +73,8 @@ def execute(notebook: Path) -> Run:
 def _environment() -> dict[str, str]:
     threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
     hidden = ("PYTEST_XDIST_WORKER", "PYTEST_ADDOPTS", "RMTLAB_LEDGER")
-    return {k: v for k, v in os.environ.items() if k not in hidden} | threads
+    as_built = {"RMTLAB_STATIC": "1"}  # every frame of the interactive figures, as on the page
+    return {k: v for k, v in os.environ.items() if k not in hidden} | threads | as_built
 
 
 def main(paths: list[str]) -> int:

@@ -144,7 +144,7 @@ class Activation:
         r"""Return the Gaussian moment E[φ′(√q z)^k] of the derivative, z ~ N(0, 1).
 
         For sign, whose derivative is 2δ, the first moment is 2/√(2πq) and all others are infinite.
-        Where q = 0 meets a kink at 0, the value is the limit of small q.
+        For a homogeneous function the value at q = 0 is the limit of small q.
 
         Parameters
         ----------
@@ -176,8 +176,12 @@ class Activation:
 
         The covariance is [[q11, q12], [q12, q22]]. The second member is the derivative of the first
         with respect to q12 (Price's theorem); for sign it is 2/(π√(q11 q22 − q12²)), infinite at
-        correlation ±1. Closed forms hold to about 1e-15·√(q11 q22), which at correlations within
-        1e-8 of ±1 is as much as the rounding of q12 allows; values beyond float64 are infinite.
+        correlation ±1. Values beyond float64 are infinite.
+
+        In units of √(E[φ(u)²] E[φ(v)²]) closed forms are right to 1e-14 (hard_tanh: 1e-12 at variances
+        of 1e4) and quadrature to 1e-12. A correlation within 1e-8 of ±1 is no sharper than the
+        rounding of q12; equal variances with q12 = ±q11 are exactly parallel. At zero variance a
+        homogeneous function takes the limit of small equal inputs.
 
         Parameters
         ----------

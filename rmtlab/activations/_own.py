@@ -162,7 +162,7 @@ def _continuous(name: str, function: Plain, corners: tuple[float, ...]) -> None:
         if abs(above - below) > _JUMP * (1 + abs(above) + abs(below)):
             raise ValueError(
                 f"activation {name!r} jumps from {below:g} to {above:g} at x = {corner:g}, where its "
-                "derivative would be infinite; only continuous functions can be registered (of steps, 'sign' is known)."
+                "derivative would be infinite; register continuous functions (of steps, 'sign' is known)."
             )
 
 

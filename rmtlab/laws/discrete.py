@@ -141,7 +141,7 @@ class Discrete(_Atomic):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Empirical(_Atomic):
-    r"""The spectral distribution of a matrix, :math:`rac1n\sum_i \delta_{\lambda_i}`.
+    r"""The spectral distribution of a matrix, :math:`\frac1n\sum_i \delta_{\lambda_i}`.
 
     Parameters
     ----------
