@@ -23,7 +23,6 @@ def _two_slopes(left: float, right: float, function: Function, derivative: Funct
     return Rule(
         function,
         derivative,
-        odd=left == right,
         kinks=() if left == right else (0.0,),
         homogeneous=True,
         dual=lambda p: _closed.two_slopes(p, left, right),
