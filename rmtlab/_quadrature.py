@@ -2,8 +2,8 @@
 
 A panel is an interval [left, right] of z and has an owner, the index of the average it belongs to.
 Panels whose last Legendre coefficients are not negligible beside the whole average are halved, all
-owners together, until every panel is resolved: steps and corners are found by bisection where
-nobody named them, and a value is never handed back without its certificate.
+owners together, until every panel is resolved. So steps and corners that nobody named are found by
+bisection, and no value is handed back without its certificate.
 """
 
 from collections.abc import Callable
@@ -14,16 +14,18 @@ Panels = tuple[np.ndarray, np.ndarray, np.ndarray]
 Integrand = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray | None]]
 
 REACH = 54.0  # the largest float64 times the normal density at 54 is 1e-325: no finite f matters beyond
-GOAL = 1e-12
+GOAL = 1e-12  # error over size
 _OWN = 2e-13  # the part of a panel that rounding may have spoilt: more halving can't mend it
-_GRAIN = 4 * np.finfo(float).eps
+_GRAIN = 4 * np.finfo(float).eps  # how coarse the integrand's variable is, over its magnitude
+_NEGLIGIBLE = 1e-15
+_HUGE = 1e-3 * np.finfo(float).max
 _LEVELS = 100
 _MOST_PANELS = 1 << 16
 _PANELS_EACH = 1 << 8
 _BLOCK = 1 << 11
 
 _NODES = 32
-_EDGE = 1 - 1e-8
+_EDGE = 1 - 1e-8  # inside the panel even where rounding shifts its ends
 
 
 def _rule() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -61,7 +63,7 @@ class Unconverged(Exception):
         self.owner, self.where = owner, where
 
 
-def panels(breaks: np.ndarray, spread: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def panels(breaks: np.ndarray, spread: np.ndarray) -> Panels:
     """Lay out panels (left, right, owner) split at `breaks`, one row an owner.
 
     `spread` is how far the integrand's own variable moves per unit of z: panels near the centre are
@@ -133,7 +135,7 @@ def _scale(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Give each owner's size, and whether what overflowed there could matter."""
     scale = np.bincount(owner, size, count)
-    return scale, ~(np.bincount(owner, lost, count) <= 1e-3 * GOAL * scale) | np.isinf(scale)
+    return scale, ~((np.bincount(owner, lost, count) <= _NEGLIGIBLE * scale) & (scale < _HUGE))
 
 
 def _apply(

@@ -13,8 +13,8 @@ from rmtlab import _checks, _quadrature
 
 __all__ = ["expectation", "expectation2"]
 
-_CHUNK = 1024
-_PAIRS = 64
+_CHUNK = 1024  # averages, and
+_PAIRS = 64  # covariances, that are worked on together: bounds the memory
 _INNER = 0.1 * _quadrature.GOAL  # or else the outer average sees the inner error as roughness
 _LAYER = 8.0  # a step averaged over a standard normal is flat to 1e-15 beyond eight deviations
 
@@ -29,7 +29,7 @@ def expectation(f: Callable, var: Any = 1.0, kinks: Iterable[float] = ()) -> flo
     Parameters
     ----------
     f : callable
-        Takes a float64 array and returns an array of the same shape, elementwise.
+        Takes a float64 array of any shape and returns one of the same shape, elementwise.
     var : float or array of any shape
         The variance q ≥ 0. Where it is zero the answer is f(0), as f itself defines it there.
     kinks : sequence of float
@@ -67,7 +67,7 @@ def expectation(f: Callable, var: Any = 1.0, kinks: Iterable[float] = ()) -> flo
     if variances.min() < 0:
         raise ValueError(f"var must not be negative, but {variances.min():g} was given; it is a variance σ².")
     std = np.sqrt(variances.ravel())
-    value, _ = _smoothed(function, np.zeros_like(std), std, _points(kinks))
+    value, _ = _smoothed(function, np.zeros_like(std), std, _points(kinks), _quadrature.GOAL)
     if not np.isfinite(value).all():
         culprit = variances.ravel()[~np.isfinite(value)][0]
         raise ValueError(
@@ -88,12 +88,12 @@ def expectation2(f: Callable, g: Callable, cov: Any, kinks: Iterable[float] = ()
     so that E[f g] = E_t[E_w f(u) · E_w′ g(v)]: three nested averages on a line, each as in
     `expectation`, symmetric in (f, g), and right at every correlation including ±1.
     The error is below 1e-12 of E_t[E_w|f(u)| · E_w′|g(v)|]. A pair takes some 10 ms, half of that
-    when f is g, the variances are equal and c ≥ 0.
+    when f is g and the variances are equal.
 
     Parameters
     ----------
     f, g : callable
-        Take a float64 array and return an array of the same shape, elementwise.
+        Take a float64 array of any shape and return one of the same shape, elementwise.
     cov : array (2, 2) or (…, 2, 2)
         Covariances [[q11, q12], [q12, q22]]. 1 − |c| is formed as (√(q11 q22) − |q12|)/√(q11 q22):
         the correlation is as precise as `cov` states it, and no more.
@@ -201,11 +201,7 @@ class _Elementwise:
 
 
 def _smoothed(
-    function: _Elementwise,
-    mean: np.ndarray,
-    std: np.ndarray,
-    kinks: np.ndarray,
-    goal: float = _quadrature.GOAL,
+    function: _Elementwise, mean: np.ndarray, std: np.ndarray, kinks: np.ndarray, goal: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """Give E[f(m + σz)] and E|f(m + σz)| for each mean m and deviation σ."""
     value = np.empty_like(mean)
@@ -220,11 +216,7 @@ def _smoothed(
 
 
 def _smoothed_chunk(
-    function: _Elementwise,
-    mean: np.ndarray,
-    std: np.ndarray,
-    kinks: np.ndarray,
-    goal: float = _quadrature.GOAL,
+    function: _Elementwise, mean: np.ndarray, std: np.ndarray, kinks: np.ndarray, goal: float
 ) -> tuple[np.ndarray, np.ndarray]:
     def integrand(z: np.ndarray, owner: np.ndarray) -> tuple[np.ndarray, None]:
         x = std[owner, None] * z
@@ -245,7 +237,8 @@ def _products(first: _Elementwise, second: _Elementwise, cov: np.ndarray, kinks:
     variances = np.stack([cov[:, 0, 0], cov[:, 1, 1]])
     common = np.sqrt(variances * closeness) * np.stack([np.ones_like(sign), sign])
     own = np.sqrt(variances * gap)
-    twins = (common[0] == common[1]) & (own[0] == own[1]) & (first is second)
+    alike = (own[0] == own[1]) & (first is second)
+    twins, mirrored = alike & (common[0] == common[1]), alike & (common[0] == -common[1])
 
     def integrand(t: np.ndarray, pair: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         def side(i: int, function: _Elementwise, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -254,7 +247,7 @@ def _products(first: _Elementwise, second: _Elementwise, cov: np.ndarray, kinks:
             value, size = _smoothed(function, mean.ravel(), std.ravel(), kinks, _INNER)
             return value.reshape(mean.shape), size.reshape(mean.shape)
 
-        (a, size_a) = side(0, first, np.full(len(pair), True))
+        a, size_a = side(0, first, np.full(len(pair), True))
         b, size_b = a.copy(), size_a.copy()
         other = ~twins[pair]
         if other.any():
@@ -264,7 +257,9 @@ def _products(first: _Elementwise, second: _Elementwise, cov: np.ndarray, kinks:
         return value, np.where(np.isfinite(value), size, np.inf)
 
     try:
-        return _quadrature.average(integrand, _outer_panels(common, own, kinks), np.zeros(len(cov)))[0]
+        layout = _outer_panels(common, own, kinks, mirrored)
+        value, _ = _quadrature.average(integrand, layout, np.zeros(len(cov)))
+        return np.where(mirrored, 2 * value, value)
     except _quadrature.Unconverged as failure:
         raise ValueError(
             f"E[f(u) g(v)] could not be resolved to {_quadrature.GOAL:g} near "
@@ -274,14 +269,19 @@ def _products(first: _Elementwise, second: _Elementwise, cov: np.ndarray, kinks:
 
 
 def _outer_panels(
-    common: np.ndarray, own: np.ndarray, kinks: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Split t at the images of the kinks and at the ends of the layer in which w smooths them."""
+    common: np.ndarray, own: np.ndarray, kinks: np.ndarray, mirrored: np.ndarray
+) -> _quadrature.Panels:
+    """Split t at the images of the kinks and at the ends of the layer in which w smooths them.
+
+    An average F(t) F(−t) is even in t: it needs only its right half.
+    """
     with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
         images = np.where(common[:, :, None] == 0, 0.0, kinks / common[:, :, None])
         layers = np.where(common == 0, 0.0, _LAYER * own / common)[:, :, None]
-    breaks = np.concatenate([*images, *(images - layers), *(images + layers)], axis=1)
-    return _quadrature.panels(breaks, np.max(np.abs(common) / np.maximum(own, 1.0), axis=0))
+        breaks = np.concatenate([*images, *(images - layers), *(images + layers)], axis=1)
+    left, right, pair = _quadrature.panels(breaks, np.max(np.abs(common) / np.maximum(own, 1.0), axis=0))
+    needed = ~mirrored[pair] | (left >= 0)
+    return left[needed], right[needed], pair[needed]
 
 
 def _correlation(cov: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -89,8 +89,8 @@ def test_a_mass_that_only_the_product_of_function_and_density_shows():
 def test_steps_that_nobody_named_are_found_wherever_they_fall():
     """Evidence: closed form, at 3000 places of the step relative to the panels.
 
-    A rule that only looks at its nodes overlooks a step between the last node and the panel's end
-    in about one case of a hundred.
+    A rule that looks only at its nodes overlooks a step between the last node and the panel's end:
+    4 % of these averages would be wrong, by up to 1e-3.
     """
     q = np.geomspace(0.01, 100.0, 3000)
     got = expectation(lambda x: x > 0.3, q)
@@ -179,7 +179,7 @@ def gelu_kernel(cov):
 
 def sin_kernel(cov):
     (a, k), (_, b) = cov
-    return (math.exp(k - (a + b) / 2) - math.exp(-k - (a + b) / 2)) / 2
+    return -math.copysign(1, k) * math.exp(abs(k) - (a + b) / 2) * math.expm1(-2 * abs(k)) / 2
 
 
 PRODUCTS = {
@@ -205,7 +205,7 @@ def test_two_variables_against_closed_forms(name, q):
 
 
 def test_equal_variances_share_their_smoothing():
-    """Evidence: closed form; equal variances take a path that evaluates f only once."""
+    """Evidence: closed form; equal variances take a path that evaluates f half as often."""
     cov = np.array([[[2.0, 2 * c], [2 * c, 2.0]] for c in CORRELATIONS])
     error = expectation2(relu, relu, cov, [0]) - [relu_kernel(matrix) for matrix in cov]
     assert np.max(np.abs(error)) <= PROMISE
@@ -247,10 +247,12 @@ def test_chaotic_fixed_points_of_tanh():
         assert (weight_var * product + bias_var) / q == pytest.approx(c, abs=3e-10)
 
 
-def test_swapping_the_arguments_changes_no_bit():
-    """Evidence: symmetry."""
-    cov = np.array([[1.3, -0.4], [-0.4, 0.6]])
-    assert expectation2(np.tanh, relu, cov, [0]) == expectation2(relu, np.tanh, cov[::-1, ::-1], [0])
+@pytest.mark.parametrize("c", [0.4, -0.4, -1 + 1e-9])
+def test_swapping_the_arguments_changes_nothing(c):
+    """Evidence: symmetry, to the rounding of a sum taken in another order."""
+    cov = np.array([[1.3, 1.3 * c], [1.3 * c, 1.3]]) * np.outer([1.0, 0.5], [1.0, 0.5])
+    swapped = expectation2(relu, np.tanh, cov[::-1, ::-1], [0])
+    assert expectation2(np.tanh, relu, cov, [0]) == pytest.approx(swapped, rel=1e-14)
 
 
 @pytest.mark.parametrize("f", [np.tanh, relu], ids=["tanh", "relu"])
