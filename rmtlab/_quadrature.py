@@ -20,7 +20,7 @@ _GRAIN = 4 * np.finfo(float).eps  # how coarse the integrand's variable is, over
 _NEGLIGIBLE = 1e-15
 _HUGE = 1e-3 * np.finfo(float).max
 _LEVELS = 100
-_MOST_PANELS = 1 << 16
+MOST_PANELS = 1 << 16
 _PANELS_EACH = 1 << 8
 _BLOCK = 1 << 11
 
@@ -91,7 +91,7 @@ def panels(breaks: np.ndarray, spread: np.ndarray) -> Panels:
 
 
 def average(
-    integrand: Integrand, layout: Panels, offset: np.ndarray, goal: float = GOAL
+    integrand: Integrand, layout: Panels, offset: np.ndarray, goal: float = GOAL, most: int = MOST_PANELS
 ) -> tuple[np.ndarray, np.ndarray]:
     """Average functions under N(0, 1), one an entry of `offset`; give values and sizes (averages of |·|).
 
@@ -99,13 +99,14 @@ def average(
     own variable as z + offset, up to scale: what float64 rounds off there can't be resolved either.
     Beyond that and 2e-13, the error estimates of an average add up to less than goal/2 of its size.
     A value that overflows where the density makes it negligible is dropped; elsewhere it makes the average inf.
+    Beyond `most` panels, and 256 more for each average, it gives up.
     """
     count = len(offset)
     state = (*layout, *_apply(integrand, *layout, offset))
     for _ in range(_LEVELS):
         left, right, owner = state[:3]
         rough = _rough(state, count, goal)
-        if not rough.any() or len(left) > _MOST_PANELS + _PANELS_EACH * count:
+        if not rough.any() or len(left) > most + _PANELS_EACH * count:
             break
         a, b, of = left[rough], right[rough], owner[rough]
         middle = 0.5 * (a + b)

@@ -258,7 +258,7 @@ def _products(first: _Elementwise, second: _Elementwise, cov: np.ndarray, kinks:
 
     try:
         layout = _outer_panels(common, own, kinks, mirrored)
-        value, _ = _quadrature.average(integrand, layout, np.zeros(len(cov)))
+        value, _ = _quadrature.average(integrand, layout, np.zeros(len(cov)), most=0)
         return np.where(mirrored, 2 * value, value)
     except _quadrature.Unconverged as failure:
         raise ValueError(
