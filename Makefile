@@ -11,7 +11,7 @@ export MKL_NUM_THREADS ?= 1
 export PYTHONUNBUFFERED = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help book test serve bench env lint types unit notebooks site browser format clean
+.PHONY: help book test serve bench experiments env lint types unit notebooks site browser format clean
 
 help: ## show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -28,13 +28,20 @@ serve: env ## serve the built site on this machine
 	@$(BIN)/python -m http.server $(PORT) --bind 127.0.0.1 --directory _build/html
 
 bench: env ## time the package beside its peers
-	@set -e; for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script; done
+	@set -e; for script in benchmarks/*.py; do \
+	  test -f "$$script" || { echo "There is no benchmark yet."; break; }; \
+	  echo "== $$script"; $(BIN)/python $$script; \
+	done
+
+experiments: env ## run the long experiments that chapters store (many minutes; resumes)
+	@set -e; for script in book/foundations/trainability.py; do echo "== $$script"; $(BIN)/python $$script; done
 
 env: $(VENV)/.installed ## the environment in .venv, from the pinned constraints
 
 $(VENV)/.installed: pyproject.toml constraints.txt
+	@command -v $(PYTHON) > /dev/null || { echo "Python 3.11 or newer is needed, and there is no $(PYTHON): make PYTHON=/path/to/python3 …"; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit(f"Python 3.11 or newer is needed, but $(PYTHON) is {sys.version.split()[0]}: make PYTHON=python3.12 …")'
-	@test -x $(BIN)/python || { echo "== Creating $(VENV)"; $(PYTHON) -m venv $(VENV); }
+	@test -x $(BIN)/python || { echo "== Creating $(VENV)"; $(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }; }
 	@echo "== Installing into $(VENV) (a few minutes and 2 GB, once)"
 	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e ".[book,test]"
 	@touch $@

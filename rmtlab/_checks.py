@@ -56,10 +56,13 @@ def array(value: Any, name: str, *, ndim: int | tuple[int, ...] | None = None, h
     if hasattr(value, "detach"):
         value = value.detach().cpu().numpy()
     try:
+        if np.iscomplexobj(value):
+            raise TypeError
         result = np.asarray(value, dtype=np.float64)
     except (TypeError, ValueError):
+        kind = "complex array" if np.iscomplexobj(value) else type(value).__name__
         raise TypeError(
-            f"{name} must be an array of real numbers, but a {type(value).__name__} was given.{_tail(hint)}"
+            f"{name} must be an array of real numbers, but a {kind} was given.{_tail(hint)}"
         ) from None
     allowed = (ndim,) if isinstance(ndim, int) else ndim
     if allowed is not None and result.ndim not in allowed:

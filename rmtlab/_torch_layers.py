@@ -112,14 +112,25 @@ class NetworkModule(nn.Module):
 
     def _as_input(self, x: Any) -> Tensor:
         first = self._dense_layers()[0].weight
+        if x.is_complex() if isinstance(x, Tensor) else np.iscomplexobj(x):
+            raise TypeError(
+                "x must be real, but complex numbers were given; pass x.real if that is what you mean."
+            )
         if not isinstance(x, Tensor):
             x = torch.tensor(_checks.array(x, "x"))
+        elif _is_readable(x) and not torch.isfinite(x).all():
+            raise ValueError("x holds values that are NaN or infinite; remove or replace them first.")
         if x.ndim == 0 or x.shape[-1] != first.shape[1]:
             raise ValueError(
                 f"x must have the shape (n, {first.shape[1]}), one input of {first.shape[1]} features a row, "
                 f"but its shape is {tuple(x.shape)}."
             )
         return x.to(dtype=first.dtype, device=first.device)
+
+
+def _is_readable(x: Tensor) -> bool:
+    """Whether the entries can be looked at: not inside a transform of torch.func, nor while compiling."""
+    return not (torch.compiler.is_compiling() or torch._C._functorch.is_functorch_wrapped_tensor(x))
 
 
 def _parameter(values: np.ndarray, dtype: str, device: Any) -> nn.Parameter:

@@ -23,7 +23,7 @@ class Source:
                     f"generator must be a torch.Generator, but a {type(generator).__name__} was given."
                 )
         self._given = generator
-        self._seed = torch.Generator().seed() if seed is None else _checks.count(seed, "seed", minimum=0)
+        self._seed = torch.Generator().seed() if seed is None else _checked_seed(seed)
         self._made: dict[torch.device, torch.Generator] = {}
 
     def on(self, device: torch.device) -> torch.Generator:
@@ -33,6 +33,15 @@ class Source:
         if device not in self._made:
             self._made[device] = torch.Generator(device).manual_seed(self._seed)
         return self._made[device]
+
+
+def _checked_seed(seed: int) -> int:
+    checked = _checks.count(seed, "seed", minimum=0)
+    if checked >= 2**64:
+        raise ValueError(
+            f"seed must be below 2**64, because torch keeps 64 bits of it, but {seed} was given."
+        )
+    return checked
 
 
 class NoiseModule(nn.Module):

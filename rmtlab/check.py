@@ -110,7 +110,8 @@ def answer(exercise: str, value: Any, /, **parameters: Any) -> Verdict:
     Raises
     ------
     TypeError, ValueError
-        If there is no such exercise, it asks for a function, or its parameters are not these.
+        If there is no such exercise, it asks for a function, its parameters are not these, or it has
+        no answer at their values.
 
     Examples
     --------
@@ -125,8 +126,13 @@ def answer(exercise: str, value: Any, /, **parameters: Any) -> Verdict:
     _bound(exercise, found, parameters)
     if value is None or value is ...:
         return _verdict(found, "unanswered")
-    slips = [(slip, slip.formula(**parameters)) for slip in found.slips]
-    return _judge(found, found.truth(**parameters), value, slips)
+    try:
+        slips = [(slip, slip.formula(**parameters)) for slip in found.slips]
+        truth = found.truth(**parameters)
+    except Exception as error:
+        stated = ", ".join(f"{name}={parameter!r}" for name, parameter in parameters.items())
+        raise ValueError(_ended(f"exercise {exercise!r} has no answer for {stated}: {error}")) from None
+    return _judge(found, truth, value, slips)
 
 
 def function(exercise: str, f: Callable[..., Any] | None, /) -> Verdict:
@@ -192,8 +198,8 @@ def _call(found: Exercise, f: Callable[..., Any], where: str, arguments: tuple[A
     except NotImplementedError:
         return _verdict(found, "unanswered", "Not answered yet. The function raises NotImplementedError.")
     except Exception as error:
-        told = f"{where}, your function raises {type(error).__name__}: {error}"
-        return _verdict(found, "error", told if told.endswith((".", "?", "!")) else f"{told}.")
+        told = _ended(f"{where}, your function raises {type(error).__name__}: {error}")
+        return _verdict(found, "error", told)
     if value is None or value is ...:
         return _verdict(found, "unanswered", "Not answered yet. The function returns nothing.")
     if not _unchanged(given, arguments):
@@ -201,6 +207,10 @@ def _call(found: Exercise, f: Callable[..., Any], where: str, arguments: tuple[A
     slips = [(slip, slip.formula(*arguments)) for slip in found.slips]
     verdict = _judge(found, found.truth(*arguments), value, slips)
     return verdict if verdict.ok else Verdict(False, verdict.kind, f"{where}: {verdict.message}")
+
+
+def _ended(sentence: str) -> str:
+    return sentence if sentence.endswith((".", "?", "!")) else f"{sentence}."
 
 
 def _unchanged(given: Any, original: Any) -> bool:

@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 
 from rmtlab import _checks
+from rmtlab.laws._base import ATOM_WIDTH
 
 __all__ = ["Comparison", "MomentError", "compare"]
 
 _VERBS = (("cdf",), ("quantile", "ppf"), ("moment",))
-_ATOM_RTOL = 1e-10
 _KOLMOGOROV_95 = 1.36
 _PANELS = 64
 _TAIL_HALVINGS = 50
@@ -214,7 +214,7 @@ def _at_atoms(draws: np.ndarray, atoms: np.ndarray) -> np.ndarray:
     after = np.searchsorted(fence, draws)
     left, right = fence[after - 1], fence[after]
     nearest = np.where(np.abs(draws - left) <= np.abs(draws - right), left, right)
-    return np.where(np.abs(draws - nearest) <= _ATOM_RTOL * np.max(np.abs(draws)), nearest, draws)
+    return np.where(np.abs(draws - nearest) <= ATOM_WIDTH * np.max(np.abs(draws)), nearest, draws)
 
 
 def _ks(face: _Face, values: np.ndarray) -> float:

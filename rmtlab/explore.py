@@ -60,6 +60,8 @@ class Slider:
     ------
     ValueError
         If fewer than two values are given, a value is repeated or NaN, or `start` is not a value.
+    TypeError
+        If `values` is no sequence, or one of them is neither a number nor a name.
 
     Examples
     --------
@@ -84,6 +86,8 @@ class Slider:
                 f"A slider needs at least two values to move between, but values has {len(values)}."
             )
         for value in values:
+            if np.ndim(value) > 0:
+                raise TypeError(f"each of values must be a number or a name, but {value!r} was given.")
             if isinstance(value, Real):
                 _checks.number(value, "each of values")
         if any(value in values[:i] for i, value in enumerate(values)):

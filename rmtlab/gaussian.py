@@ -233,7 +233,7 @@ def _smoothed_chunk(
 
 def _products(first: _Elementwise, second: _Elementwise, cov: np.ndarray, kinks: np.ndarray) -> np.ndarray:
     """Give E[f(u) g(v)] for a few covariances at once, by what u and v have in common."""
-    closeness, gap, sign = _correlation(cov)
+    closeness, gap, sign = _correlation(cov[:, 0, 0], cov[:, 1, 1], cov[:, 0, 1])
     variances = np.stack([cov[:, 0, 0], cov[:, 1, 1]])
     common = np.sqrt(variances * closeness) * np.stack([np.ones_like(sign), sign])
     own = np.sqrt(variances * gap)
@@ -284,10 +284,14 @@ def _outer_panels(
     return left[needed], right[needed], pair[needed]
 
 
-def _correlation(cov: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Give |c|, 1 − |c| (from a difference, not from rounded c) and the sign of c."""
-    a, b, k = cov[:, 0, 0], cov[:, 1, 1], cov[:, 0, 1]
-    most = np.where(a == b, a, np.sqrt(a) * np.sqrt(b))
+def _geometric_mean(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Give √(ab), exact where a = b, without forming the product."""
+    return np.where(a == b, a, np.sqrt(a) * np.sqrt(b))
+
+
+def _correlation(a: np.ndarray, b: np.ndarray, k: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Give |c|, 1 − |c| (from a difference, not from rounded c) and the sign of c (1 where c is 0)."""
+    most = _geometric_mean(a, b)
     some = most > 0
     gap = np.divide(most - np.abs(k), most, out=np.ones_like(most), where=some)
     closeness = np.divide(np.abs(k), most, out=np.zeros_like(most), where=some)
@@ -307,7 +311,7 @@ def _covariances(cov: Any) -> np.ndarray:
         raise ValueError(
             f"cov must hold variances that are not negative on its diagonal, but {least:g} was given."
         )
-    most = np.sqrt(a) * np.sqrt(b)
+    most = _geometric_mean(a, b)
     lopsided = np.abs(k - other) > 1e-12 * most
     if lopsided.any():
         raise ValueError(

@@ -9,7 +9,7 @@ Signals come in two kinds. Dense layers turn a *signal* (the input x, or an acti
 """
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import sqrt
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -56,7 +56,8 @@ class State:
     Raises
     ------
     ValueError
-        If the shapes of the four arrays do not belong together.
+        If the shapes of the four arrays do not belong together, one holds NaN, the kernels of one
+        pass are not symmetric, or the kind is unknown.
 
     Examples
     --------
@@ -84,6 +85,17 @@ class State:
                 f"nngp and ntk must have the shape {shape} that diag1 and diag2 imply, but their shapes are "
                 f"{np.shape(self.nngp)} and {np.shape(self.ntk)}; State.from_inputs(x1, x2) makes all four."
             )
+        _checks.one_of(self.kind, "kind", (SIGNAL, PREACTIVATION))
+        of_kernel = _checks.symmetric if self.one_pass else _checks.array
+        for check, names in ((of_kernel, ("nngp", "ntk")), (_checks.array, ("diag1", "diag2"))):
+            for name in names:
+                object.__setattr__(self, name, check(getattr(self, name), name))
+
+    def _behind(self, **changes: Any) -> "State":
+        """Return the state behind a layer, whose kernels come from checked ones."""
+        behind = object.__new__(State)
+        vars(behind).update(vars(self) | changes)
+        return behind
 
     @classmethod
     def from_inputs(cls, x1: Any, x2: Any = None, *, width: int | None = None) -> "State":
@@ -256,8 +268,7 @@ class Dense(Layer):
             self.weight_var * q + self.bias_var for q in (state.nngp, state.diag1, state.diag2)
         )
         own = nngp if self.parameterization == "ntk" else self._standard_tangent(state)
-        return replace(
-            state,
+        return state._behind(
             nngp=nngp,
             ntk=own + self.weight_var * state.ntk,
             diag1=diag1,
@@ -384,7 +395,7 @@ class Activation(Layer):
         object.__setattr__(self, "activation", _as_activation(activation))
 
     def __repr__(self) -> str:
-        return f"Activation({shortest(self.activation)})"
+        return f"Activation({_shortest(self.activation)})"
 
     def propagate(self, state: State) -> State:
         r"""Carry the kernels of preactivations to those of the signal.
@@ -418,7 +429,7 @@ class Activation(Layer):
         diag2 = diag1 if state.one_pass else self.activation.moment(state.diag2, 2)
         if state.one_pass:
             np.fill_diagonal(nngp, diag1)
-        return replace(state, nngp=nngp, ntk=slope * state.ntk, diag1=diag1, diag2=diag2, kind=SIGNAL)
+        return state._behind(nngp=nngp, ntk=slope * state.ntk, diag1=diag1, diag2=diag2, kind=SIGNAL)
 
     def module(
         self,
@@ -541,7 +552,7 @@ class Noise(Layer):
         if state.one_pass:
             np.fill_diagonal(nngp, diag1)
             np.fill_diagonal(ntk, self.noise.gain * np.diag(ntk))
-        return replace(state, nngp=nngp, ntk=ntk, diag1=diag1, diag2=diag2)
+        return state._behind(nngp=nngp, ntk=ntk, diag1=diag1, diag2=diag2)
 
     def module(
         self,
@@ -586,7 +597,7 @@ class Noise(Layer):
         return self.noise.module(seed=seed)
 
 
-def shortest(activation: activations.Activation) -> str:
+def _shortest(activation: activations.Activation) -> str:
     """Return the shortest text that stands for the activation: its name, where that is enough."""
     return repr(activation) if activation.params else repr(activation.name)
 

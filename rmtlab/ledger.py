@@ -18,7 +18,7 @@ import numpy as np
 
 from rmtlab import _checks
 
-__all__ = ["Claim", "Ledger", "LedgerError", "read"]
+__all__ = ["Claim", "Ledger", "LedgerError", "in_words", "read"]
 
 _FOLDER = "RMTLAB_LEDGER"
 _CHAPTER = re.compile(r"[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*")
@@ -265,12 +265,32 @@ def read(folder: str | os.PathLike[str]) -> tuple[Claim, ...]:
 
 
 def in_words(value: Value) -> str:
-    """Return a side of a claim as a short text."""
+    """Return a side of a claim as a short text.
+
+    Parameters
+    ----------
+    value : float, sequence of float, or str
+        The side; a text is returned as it is.
+
+    Returns
+    -------
+    str
+        With four significant digits; more than three values are summed up.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is neither a text nor finite real numbers.
+
+    Examples
+    --------
+    >>> in_words((1.0, 0.5)), in_words((1.0, 2.0, 3.0, 4.0))
+    ('1, 0.5', '4 values from 1 to 4')
+    """
     if isinstance(value, str):
         return value
-    if isinstance(value, tuple):
-        return _summary(np.array(value)) if len(value) > 3 else ", ".join(f"{v:.4g}" for v in value)
-    return f"{value:.4g}"
+    values = _checks.array(value, "value").ravel()
+    return _summary(values) if values.size > 3 else ", ".join(f"{v:.4g}" for v in values)
 
 
 def _summary(values: np.ndarray) -> str:

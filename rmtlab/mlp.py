@@ -71,7 +71,8 @@ def theory(net: Network, x: np.ndarray, width: int) -> OutputStatistics:
     Raises
     ------
     ValueError
-        If `net` is not a noiseless network of depth 1, or `x` is not one finite vector.
+        If `net` is not a noiseless network of depth 1 whose layers share their variances, `x` is not
+        one finite vector, or the output is constant or too large for its tails to be told.
 
     References
     ----------
@@ -86,27 +87,25 @@ def theory(net: Network, x: np.ndarray, width: int) -> OutputStatistics:
     0.06
     """
     net, x, width = _checked(net, x, width)
-    phi, weight_var, bias_var = net.activation, net.weight_var, net.bias_var
-    size = weight_var * float(x @ x) / x.size
-    q = size + bias_var
-    second, fourth = float(phi.moment(q, 2)), float(phi.moment(q, 4))
-    per_unit = fourth - second**2
-    mean = weight_var * second
-    if net.weights == "orthogonal":
-        per_unit -= 0.5 * _radial_share(phi, size, q) ** 2 * min(1.0, width / x.size)
-    weight_spread = weight_var**2 * per_unit / width
-    tail = width / (width + 2) if net.weights == "orthogonal" else 1.0
-    raw_fourth = 3 * tail * (weight_spread + mean**2) + 6 * mean * bias_var + 3 * bias_var**2
-    variance = mean + bias_var
-    return OutputStatistics(variance, weight_spread / variance**2, raw_fourth / variance**2 - 3)
+    phi, weight_var = net.activation, np.float64(net.weight_var)
+    with np.errstate(all="ignore"):
+        size = weight_var * (x @ x) / x.size
+        q = size + net.bias_var
+        second, fourth = phi.moment(q, 2), phi.moment(q, 4)
+        per_unit = fourth - second**2
+        if net.weights == "orthogonal":
+            per_unit -= 0.5 * _radial_share(phi, size, q) ** 2 * min(1.0, width / x.size)
+        mean, spread = weight_var * second, weight_var**2 * per_unit / width
+        return _statistics(net, width, mean, spread, spread + mean**2)
 
 
 def measure(net: Network, x: np.ndarray, width: int, *, draws: int = 1000, seed: int = 0) -> OutputStatistics:
     """Measure the same statistics over `draws` random networks of the same description.
 
     The conditional variance s of each network is read off its hidden layer; the output's fourth moment
-    follows from s and from the law of the read-out's weights (see `theory`), which resolves the
-    excess kurtosis far better than the fourth moment of the outputs themselves.
+    follows from s and from the law of the read-out's weights, Gaussian or a row of a Haar matrix, which
+    enters exactly (see `theory`). That resolves the excess kurtosis far better than the fourth moment
+    of the outputs themselves, and means that only the hidden layer is put to the test.
 
     Parameters
     ----------
@@ -140,16 +139,28 @@ def measure(net: Network, x: np.ndarray, width: int, *, draws: int = 1000, seed:
     seed = _checks.count(seed, "seed", minimum=0)
     rng = np.random.default_rng(seed)
     weight_share = np.array([_conditional_weight_variance(net, x, width, rng) for _ in range(draws)])
+    with np.errstate(all="ignore"):
+        return _statistics(
+            net, width, weight_share.mean(), weight_share.var(ddof=1), np.mean(weight_share**2)
+        )
+
+
+def _statistics(
+    net: Network, width: int, mean: np.float64, spread: np.float64, mean_square: np.float64
+) -> OutputStatistics:
+    """Return the output's statistics from E[s_w], Var(s_w) and E[s_w²], where s_w = s − σ_b²."""
+    variance = mean + net.bias_var
     tail = width / (width + 2) if net.weights == "orthogonal" else 1.0
-    variance = weight_share.mean() + net.bias_var
-    raw_fourth = (
-        3 * tail * np.mean(weight_share**2) + 6 * weight_share.mean() * net.bias_var + 3 * net.bias_var**2
+    raw_fourth = 3 * tail * mean_square + 6 * mean * net.bias_var + 3 * net.bias_var**2
+    found = OutputStatistics(
+        float(variance), float(spread / variance**2), float(raw_fourth / variance**2 - 3)
     )
-    return OutputStatistics(
-        float(variance),
-        float(weight_share.var(ddof=1) / variance**2),
-        float(raw_fourth / variance**2 - 3),
-    )
+    if not np.isfinite([found.variance, found.variance_spread, found.excess_kurtosis]).all():
+        raise ValueError(
+            f"The output of {net!r} at this x has the variance {found.variance:.3g}, and tails that no float "
+            "can hold; choose variances and an x of moderate size."
+        )
+    return found
 
 
 def _radial_share(phi: Activation, size: float, q: float) -> float:
@@ -170,10 +181,15 @@ def _conditional_weight_variance(net: Network, x: np.ndarray, width: int, rng: n
 
 
 def _checked(net: Network, x: np.ndarray, width: int) -> tuple[Network, np.ndarray, int]:
-    if not isinstance(net, Network) or net.depth != 1 or net.noise is not None:
+    if (
+        not isinstance(net, Network)
+        or net.depth != 1
+        or len(net.layers) != 3
+        or net.layers[0] != net.layers[2]
+    ):
         raise ValueError(
-            f"net must be a noiseless network with one hidden layer, but {net!r} was given; "
-            "build it with rl.MLP(depth=1, …)."
+            "net must be a noiseless network with one hidden layer, whose two Dense layers are equal, "
+            f"but {net!r} was given; build it with rl.MLP(depth=1, …)."
         )
     x = _checks.array(x, "x", ndim=1, hint="Pass one input, not a batch.")
     if not x.any():

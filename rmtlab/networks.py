@@ -17,7 +17,7 @@ import numpy as np
 
 from rmtlab import _checks, activations
 from rmtlab import noise as noises
-from rmtlab.layers import PREACTIVATION, SIGNAL, Activation, Dense, Layer, Noise, State, shortest
+from rmtlab.layers import PREACTIVATION, SIGNAL, Activation, Dense, Layer, Noise, State, _shortest
 
 if TYPE_CHECKING:
     from rmtlab._torch_layers import NetworkModule
@@ -236,7 +236,7 @@ class Network:
 
     def _repr_as_mlp(self) -> str:
         return (
-            f"MLP(depth={self.depth}, activation={shortest(self.activation)}, "
+            f"MLP(depth={self.depth}, activation={_shortest(self.activation)}, "
             f"weight_var={self.weight_var!r}, bias_var={self.bias_var!r}, weights={self.weights!r}, "
             f"noise={self.noise!r}, parameterization={self.parameterization!r})"
         )

@@ -9,6 +9,7 @@ A network without noise has ``noise=None``.
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from math import isfinite
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -150,7 +151,7 @@ class Noise(ABC):
         Raises
         ------
         ValueError
-            If both `seed` and `generator` are given, or the seed is negative.
+            If both `seed` and `generator` are given, or the seed is negative or of more than 64 bits.
         TypeError
             If `seed` is not a whole number or `generator` not a torch.Generator.
 
@@ -188,7 +189,7 @@ class Dropout(Noise):
     Raises
     ------
     ValueError
-        If `keep` is not in (0, 1].
+        If `keep` is not in (0, 1], or so small that no float holds μ₄.
 
     Examples
     --------
@@ -231,7 +232,7 @@ class MultiplicativeGaussian(Noise):
     Raises
     ------
     ValueError
-        If `var` is negative.
+        If `var` is negative, or so large that no float holds μ₄.
 
     Examples
     --------
@@ -273,7 +274,7 @@ class MultiplicativeLaplace(Noise):
     Raises
     ------
     ValueError
-        If `scale` is negative.
+        If `scale` is negative, or so large that no float holds μ₄.
 
     Examples
     --------
@@ -318,7 +319,7 @@ class Poisson(Noise):
     Raises
     ------
     ValueError
-        If `rate` is not positive.
+        If `rate` is not positive, or so small that no float holds μ₄.
 
     Examples
     --------
@@ -365,7 +366,7 @@ class AdditiveGaussian(Noise):
     Raises
     ------
     ValueError
-        If `var` is negative.
+        If `var` is negative, or so large that no float holds μ₄.
 
     Examples
     --------
@@ -462,6 +463,12 @@ def critical(noise: Noise | None) -> tuple[float, float]:
 
 
 def _set(noise: Noise, **checked: float) -> None:
-    """Store checked parameters in a frozen noise."""
+    """Store checked parameters in a frozen noise, if a float holds its moments."""
     for name, value in checked.items():
         object.__setattr__(noise, name, value)
+    try:
+        held = isfinite(noise.fourth_moment)
+    except (OverflowError, ZeroDivisionError):
+        held = False
+    if not held:
+        raise ValueError(f"{noise!r} has a fourth moment too large for a float; choose a weaker noise.")

@@ -13,11 +13,12 @@ from typing import Any
 
 import matplotlib as mpl
 import numpy as np
-from cycler import cycler
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.rcsetup import cycler
 
 from rmtlab import _checks
+from rmtlab.laws._base import ATOM_WIDTH
 
 __all__ = ["PALETTE", "colour", "histogram", "overlay", "shades", "spectrum", "use"]
 
@@ -83,7 +84,6 @@ _STYLE: dict[str, Any] = {
     "svg.hashsalt": "rmtlab",
 }
 _FEWEST_BINS, _MOST_BINS = 8, 160
-_ATOM_WIDTH = 1e-10
 _MOST_LABELLED_ATOMS = 4
 
 
@@ -223,7 +223,7 @@ def spectrum(
     values = _checks.array(eigenvalues, "eigenvalues", ndim=1, hint="Pass them as one row of numbers.")
     ink = _resolve(colour)
     ax = _axes(ax)
-    radius = _ATOM_WIDTH * float(np.max(np.abs(values)))
+    radius = ATOM_WIDTH * float(np.max(np.abs(values)))
     held = {place: np.abs(values - place) <= radius for place in atoms}
     free = values[~np.any([*held.values(), np.zeros(values.size, bool)], axis=0)]
     if free.size:

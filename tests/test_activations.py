@@ -144,6 +144,35 @@ def test_moments_are_the_duals_diagonal(activation):
     np.testing.assert_allclose(activation.derivative_moment(q), slope, rtol=1e-12)
 
 
+@pytest.mark.parametrize("activation", CLOSED, ids=by_name)
+def test_duals_and_moments_reach_the_ends_of_float64(activation):
+    """Limit: no closed form leaves float64 on the way; at equal inputs it is the moment, else within its bound.
+
+    The variances are where products, squares and thresholds under- or overflow, zero among them.
+    """
+    q = np.array([1e-305, 1e-161, 1e-100, 0.0, 1.0, 1e100, 1e160, 1.7e308])
+    q = q[q <= (1 if activation.name == "exp" else np.inf)]
+    a, b, c = (x.ravel() for x in np.meshgrid(q, q, [-1.0, -0.5, 0.0, 0.5, 1.0]))
+    k = c * np.where(a == b, a, np.sqrt(a) * np.sqrt(b))
+    value, slope = activation.dual(a, b, k)
+    assert not np.isnan(slope).any()
+    moment = activation.moment(a)
+    assert np.all(np.abs(value) <= np.sqrt(moment) * np.sqrt(activation.moment(b)) * (1 + 1e-12))
+    same = (a == b) & (c == 1)
+    np.testing.assert_allclose(value[same], moment[same], rtol=1e-14)
+
+
+@pytest.mark.parametrize(("name", "weight_var", "depth"), [("relu", 0.5, 640), ("tanh", 0.2, 270)])
+def test_a_vanishing_signal_vanishes(name, weight_var, depth):
+    """Limit: layer by layer a kernel shrinks through the smallest floats to zero, its c in [−1, 1] on the way."""
+    q, k = np.full(2, 1e-140), 0.5e-140
+    for _ in range(depth):
+        (*q, k), _ = get(name).dual([q[0], q[1], q[0]], [q[0], q[1], q[1]], [q[0], q[1], k])
+        q, k = weight_var * np.array(q), weight_var * k
+        assert np.abs(k) <= q[0] * (1 + 1e-12) + 1e-300
+    assert q.tolist() == [0.0, 0.0]
+
+
 def test_the_delta_of_sign():
     """Closed form: φ′ = 2δ has mean 2/√(2πq) and no second moment."""
     sign = get("sign")
@@ -219,6 +248,38 @@ def test_hard_tanh_against_mpmath():
     value, slope = get("hard_tanh").dual(a, b, c * np.sqrt(a * b))
     assert value == pytest.approx(float(expected), abs=1e-12)
     assert slope == pytest.approx(float(inside(c)), abs=1e-12)
+
+
+def test_hard_tanh_at_large_variances():
+    """Independent quadrature: E[φ(u) E[φ(v)|u]] with 30 digits, E[φ(v)|u] in closed form, for a = b = q.
+
+    To 1e-14 beyond the rounding of the covariance, |k| eps K̇.
+    """
+    cases = [(1e3, 1 - 1e-6), (1e4, 0.9999), (1e4, -0.5), (1e8, 0.9), (1e8, 1 - 1e-9), (1e20, 0.3)]
+    hard_tanh = get("hard_tanh")
+    for q, c in cases:
+        value, slope = hard_tanh.dual(q, q, c * q)
+        allowed = 1e-14 + 2e-16 * abs(c) * q * slope
+        assert value == pytest.approx(float(hard_tanh_dual(q, c * q)), abs=2 * allowed)
+        assert hard_tanh.dual(q, q, q)[0] == hard_tanh.moment(q)
+
+
+def hard_tanh_dual(q, k):
+    with mpmath.workdps(30):
+        q, k = mpmath.mpf(q), mpmath.mpf(k)
+        root, spread, c = mpmath.sqrt(q), mpmath.sqrt(q - k * k / q), k / q
+
+        def given(u):
+            low, high = (-1 - c * u) / spread, (1 - c * u) / spread
+            middle = mpmath.ncdf(high) - mpmath.ncdf(low)
+            edges = mpmath.npdf(low) - mpmath.npdf(high)
+            return mpmath.ncdf(-high) - mpmath.ncdf(low) + c * u * middle + spread * edges
+
+        corner, layer = 1 / abs(c), spread / abs(c)
+        splits = [0, 1, *(corner + j * layer for j in (-8, -2, 0, 2, 8)), root, 4 * root, 12 * root]
+        splits = sorted(u for u in splits if 0 <= u <= 12 * root)
+        f = lambda u: min(u, 1) * given(u) * mpmath.npdf(u / root) / root  # noqa: E731
+        return 2 * mpmath.quad(f, splits, maxdegree=7)
 
 
 @pytest.mark.parametrize("activation", ALL, ids=by_name)
@@ -327,6 +388,23 @@ def test_shifted_relu_limits():
     )
 
 
+@pytest.mark.parametrize(("alpha", "q"), [(-3.0, 0.1), (-3.0, 0.3), (-1.0, 0.01), (-0.5, 2.0)])
+def test_a_rare_threshold_keeps_its_digits(alpha, q):
+    """Limit and independent quadrature: P(u > −α, v > −α) is right beside √(P(u > −α) P(v > −α)), however rare.
+
+    One dimension at c = 1; else ∫ density(u) P(v > −α | u) du over u > −α with 20 digits.
+    """
+    act = get("shifted_relu", alpha=alpha)
+    assert act.dual(q, q, q)[1] == pytest.approx(act.derivative_moment(q), rel=1e-14)
+    b, k = 4 * q, q
+    with mpmath.workdps(20):
+        root, spread = mpmath.sqrt(q), mpmath.sqrt(b - k * k / mpmath.mpf(q))
+        f = lambda u: mpmath.npdf(u / root) / root * mpmath.ncdf((alpha + k / q * u) / spread)  # noqa: E731
+        expected = float(mpmath.quad(f, [-alpha + root * x for x in (0, 0.1, 0.5, 1, 3, 12)]))
+    unit = np.sqrt(act.derivative_moment(q) * act.derivative_moment(b))
+    assert act.dual(q, b, k)[1] == pytest.approx(expected, abs=1e-12 * unit)
+
+
 def test_noisy_relu_fixed_point():
     """Literature value: dropout keep = .6 has c* = .2839086535 with slope .3549787487 at q = 1."""
     c = 0.2839086535
@@ -356,6 +434,24 @@ def test_importing_activations_leaves_torch_alone():
     """Contract: torch loads when a tensor comes in, not before."""
     use = "from rmtlab.activations import get; get('tanh').dual(1, 1, .5)"
     code = f"import sys; {use}; assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_registering_arrays_leaves_torch_alone():
+    """Contract: a NumPy function with its derivative needs no torch until a tensor comes; then it has its gradient."""
+    code = """
+import sys
+import numpy as np
+from rmtlab.activations import register
+own = register("own", lambda x: np.arctan(np.asarray(x)), lambda x: 1 / (1 + np.square(x)))
+own.dual(1.0, 1.0, 0.5)
+assert "torch" not in sys.modules
+import torch
+x = torch.ones(2, requires_grad=True)
+own(x).sum().backward()
+assert x.grad.tolist() == [0.5, 0.5]
+assert own.derivative(x.detach()).tolist() == [0.5, 0.5]
+"""
     subprocess.run([sys.executable, "-c", code], check=True)
 
 

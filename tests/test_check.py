@@ -22,6 +22,12 @@ VALUES = {
     "mlp.orthogonal-singular-values": HAAR,
     "mlp.kurtosis": TAIL,
     "mlp.marchenko-pastur-edge": EDGE,
+    "random_matrices.moment": {"order": 6, "var": 3.0},
+    "random_matrices.condition-number": {"rows": 1000, "columns": 250},
+    "random_matrices.edge-excess": {"n": 500, "observed": 2.08},
+    "signal.relu-fixed-point": {"weight_var": 1.5, "bias_var": 0.1},
+    "signal.depth-limit": {"weight_var": 1.3, "bias_var": 0.05},
+    "signal.gradient-ratio": {"weight_var": 1.0, "bias_var": 0.05, "layers": 49},
 }
 SCALAR, VECTOR, MATRIX = "mock.scalar", "mock.vector", "mock.matrix"
 TRUTHS = {
@@ -271,6 +277,32 @@ def test_test_inputs_tell_layers_apart():
         assert all(after.shape[1] == before.shape[0] for before, after in pairwise(weights))
         assert x.shape[1] == weights[0].shape[1]
         assert all(np.all(bias) for bias in biases)
+
+
+FUNCTION_EXERCISES = [name for name, exercise in catalogue().items() if exercise.inputs]
+
+
+@pytest.mark.parametrize("name", FUNCTION_EXERCISES)
+def test_function_exercises_accept_their_truth_and_tell_their_slips(name):
+    """Contract, on the exercises of the course."""
+    exercise = catalogue()[name]
+    assert check.function(name, exercise.truth).ok
+    for slip in exercise.slips:
+        assert not check.function(name, slip.formula).ok
+
+
+def test_every_exercise_of_a_value_is_in_the_table():
+    assert set(VALUES) == {name for name, exercise in catalogue().items() if not exercise.inputs}
+
+
+def test_answers_of_the_later_chapters_in_closed_form():
+    """Closed form: a Catalan number, a ratio of edges, a linear equation, a table of the literature's map."""
+    truths = {name: catalogue()[name].truth(**VALUES[name]) for name in VALUES}
+    assert truths["random_matrices.moment"] == pytest.approx(5 * 27)
+    assert truths["random_matrices.condition-number"] == pytest.approx(3)
+    assert truths["signal.relu-fixed-point"] == pytest.approx(0.4)
+    relu_map = catalogue()["signal.relu-map"].truth
+    assert relu_map(np.array([0.0]), 10) == pytest.approx(0.8715355160)
 
 
 def test_verdicts_are_frozen_and_readable_without_colour():

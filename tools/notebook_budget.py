@@ -3,18 +3,20 @@
     python tools/notebook_budget.py book/foundations/mlp.ipynb
 
 The CPU time and the peak memory are the operating system's own accounting of the finished process
-tree, kernel included.
+tree, kernel included; the time on the clock also sees a cell that only waits.
 """
 
 import os
 import subprocess
 import sys
 import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 CPU_SECONDS = 40.0
+WALL_SECONDS = 120.0
 MEGABYTES = 1000.0
 CELL_TIMEOUT = 120
 
@@ -26,10 +28,16 @@ class Run:
     notebook: Path
     passed: bool
     cpu_seconds: float
+    wall_seconds: float
     megabytes: float
     output: str
 
-    def complaints(self, cpu_seconds: float = CPU_SECONDS, megabytes: float = MEGABYTES) -> list[str]:
+    def complaints(
+        self,
+        cpu_seconds: float = CPU_SECONDS,
+        wall_seconds: float = WALL_SECONDS,
+        megabytes: float = MEGABYTES,
+    ) -> list[str]:
         """Return a sentence for each thing that is wrong with the run."""
         found = []
         if not self.passed:
@@ -37,6 +45,11 @@ class Run:
         if self.cpu_seconds > cpu_seconds:
             found.append(
                 f"{self.notebook.name} took {self.cpu_seconds:.1f} CPU-seconds; its budget is {cpu_seconds:g}."
+            )
+        if self.wall_seconds > wall_seconds:
+            found.append(
+                f"{self.notebook.name} took {self.wall_seconds:.1f} seconds on the clock; "
+                f"its budget is {wall_seconds:g}."
             )
         if self.megabytes > megabytes:
             found.append(
@@ -52,11 +65,13 @@ def execute(notebook: Path) -> Run:
         "--rootdir", str(notebook.parent), "--nbval-lax", "--nbval-current-env",
         f"--nbval-cell-timeout={CELL_TIMEOUT}", str(notebook),
     ]  # fmt: skip
+    started = time.monotonic()
     with tempfile.TemporaryFile("w+") as log:
         process = subprocess.Popen(
             command, stdout=log, stderr=subprocess.STDOUT, env=_environment(), cwd=ROOT
         )
         _, status, usage = os.wait4(process.pid, 0)
+        wall_seconds = time.monotonic() - started
         process.returncode = os.waitstatus_to_exitcode(status)
         log.seek(0)
         output = log.read()
@@ -65,6 +80,7 @@ def execute(notebook: Path) -> Run:
         notebook=notebook,
         passed=process.returncode == 0,
         cpu_seconds=usage.ru_utime + usage.ru_stime,
+        wall_seconds=wall_seconds,
         megabytes=usage.ru_maxrss / scale,
         output=output,
     )

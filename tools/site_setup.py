@@ -43,7 +43,8 @@ def setup(app: Sphinx) -> dict[str, Any]:
 def set_repository(app: Sphinx, config: Config) -> None:
     """Turn on the buttons that lead to the repository, or leave them out where it has no address."""
     options = config.html_theme_options
-    address = os.environ.get("RMTLAB_REPOSITORY", options.get("repository_url") or "").rstrip("/")
+    address = os.environ.get("RMTLAB_REPOSITORY", options.get("repository_url") or "")
+    address = address.rstrip("/").removesuffix(".git")
     options["repository_url"] = address
     if not address:
         options.pop("launch_buttons", None)

@@ -178,10 +178,11 @@ class Activation:
         with respect to q12 (Price's theorem); for sign it is 2/(π√(q11 q22 − q12²)), infinite at
         correlation ±1. Values beyond float64 are infinite.
 
-        In units of √(E[φ(u)²] E[φ(v)²]) closed forms are right to 1e-14 (hard_tanh: 1e-12 at variances
-        of 1e4) and quadrature to 1e-12. A correlation within 1e-8 of ±1 is no sharper than the
-        rounding of q12; equal variances with q12 = ±q11 are exactly parallel. At zero variance a
-        homogeneous function takes the limit of small equal inputs.
+        In units of √(E[φ(u)²] E[φ(v)²]) closed forms are right to 1e-14 (hard_tanh beside a variance
+        above 1e4: 1e-12) and quadrature to 1e-12, beyond what a rounding of q12 changes; that is felt
+        near correlation ±1, and by bounded functions the more, the larger the variances. Equal
+        variances with q12 = ±q11 are exactly parallel. At zero variance a homogeneous function takes
+        the limit of small equal inputs.
 
         Parameters
         ----------
@@ -216,8 +217,7 @@ class Activation:
         (array([0.159155, 0.5     ]), array([0.25, 0.5 ]))
         """
         pair = Pair.of(q11, q22, q12)
-        closed = self._rule.dual
-        value, slope = closed(pair) if closed is not None else self._quadrature_dual(pair)
+        value, slope = self._dual(pair)
         return value[()], slope[()]
 
     def _moment(
@@ -227,16 +227,20 @@ class Activation:
         if q.min() < 0:
             raise ValueError(f"q is a variance and must be at least 0, but {q.min():g} was given.")
         k = _checks.count(k, "k")
-        known = None if closed is None else closed(q, k)
+        with np.errstate(over="ignore"):
+            known = None if closed is None else closed(q, k)
         if known is None and odd and k % 2 == 1:
             known = np.zeros_like(q)
         if known is None and k == 2 and self._rule.dual is not None:
-            known = self._rule.dual(Pair(q, q, q, np.zeros_like(q)))[member]
+            known = self._dual(Pair.parallel(q))[member]
         if known is None:
             known = np.asarray(gaussian.expectation(lambda x: function(NUMPY, x) ** k, q, kinks=self.kinks))
         return known[()]
 
-    def _quadrature_dual(self, pair: Pair) -> tuple[np.ndarray, np.ndarray]:
+    def _dual(self, pair: Pair) -> tuple[np.ndarray, np.ndarray]:
+        if self._rule.dual is not None:
+            with np.errstate(over="ignore"):
+                return self._rule.dual(pair)
         function, derivative = (partial(f, NUMPY) for f in (self._rule.function, self._rule.derivative))
         value = _mehler.pair_average(function, pair, self.kinks)
         return value, _mehler.pair_average(derivative, pair, self.kinks)
@@ -259,11 +263,17 @@ class Activation:
 
 def _entrywise(function: Function, x: Any) -> Any:
     if is_tensor(x):
+        if x.is_complex():
+            raise _unreal(x.dtype)
         return function(torch_namespace(), x if x.is_floating_point() else x.double())
     x = np.asarray(x)
-    if x.dtype.kind != "f":
-        try:
-            x = x.astype(np.float64, casting="same_kind" if x.dtype.kind == "c" else "unsafe")
-        except (TypeError, ValueError):
-            raise TypeError(f"x must hold real numbers, but its type is {x.dtype}.") from None
+    if x.dtype.kind not in "fiub":
+        raise _unreal(x.dtype)
+    x = x.astype(x.dtype if x.dtype.kind == "f" else np.float64, copy=False)
     return np.asarray(function(NUMPY, x)).astype(x.dtype, copy=False)[()]
+
+
+def _unreal(kind: Any) -> TypeError:
+    return TypeError(
+        f"x must hold real numbers, but its type is {kind}; give a real array, tensor or number."
+    )

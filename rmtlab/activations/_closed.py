@@ -12,13 +12,17 @@ from rmtlab.activations._pair import Pair
 Dual = tuple[np.ndarray, np.ndarray]
 
 _ROOT_2PI = np.sqrt(2 * np.pi)
+_FAR = 9.0  # the normal density is below 1e-18 there
+_HUGE = 1e300
+_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(24)
 
 
 def two_slopes(p: Pair, left: float, right: float) -> Dual:
     """φ(x) = left·x for x < 0 and right·x for x > 0: a linear part and an even part, uncorrelated."""
     linear, even = ((left + right) / 2) ** 2, ((right - left) / 2) ** 2
-    absolute = 2 / np.pi * (p.s + p.k * p.arcsine)
-    return linear * p.k + even * absolute, linear + even * (2 / np.pi) * p.arcsine
+    angle = 2 / np.pi * p.arcsine
+    absolute = 2 / np.pi * p.s + p.k * angle
+    return linear * p.k + even * absolute, linear + even * angle
 
 
 def two_slopes_moment(q: np.ndarray, k: int, left: float, right: float) -> np.ndarray:
@@ -30,7 +34,7 @@ def two_slopes_moment(q: np.ndarray, k: int, left: float, right: float) -> np.nd
 def sign(p: Pair) -> Dual:
     """K̇ = E[2δ(u)·2δ(v)], infinite at c = ±1."""
     with np.errstate(divide="ignore"):
-        return 2 / np.pi * np.arctan2(p.k, p.s), 2 / (np.pi * p.s)
+        return 2 / np.pi * np.arctan2(p.k, p.s), 2 / np.pi / p.s
 
 
 def sign_moment(q: np.ndarray, k: int) -> np.ndarray | None:
@@ -45,15 +49,15 @@ def sign_derivative_moment(q: np.ndarray, k: int) -> np.ndarray:
 
 
 def erf(p: Pair) -> Dual:
-    """The determinant is (1 + 2a)(1 + 2b) − 4k²."""
-    root = np.sqrt(1 + 2 * p.a + 2 * p.b + 4 * p.s**2)
-    return 2 / np.pi * np.arctan2(2 * p.k, root), 4 / (np.pi * root)
+    """With root² = (½ + a)(½ + b) − k²."""
+    root = np.hypot(p.s, np.sqrt(0.25 + p.a / 2 + p.b / 2))
+    return 2 / np.pi * np.arctan2(p.k, root), 2 / np.pi / root
 
 
 def sin(p: Pair) -> Dual:
     """e^{−(a+b)/2} (sinh k, cosh k), with |k| taken out of the exponent before it can overflow."""
     size = np.abs(p.k)
-    gap = ((p.a - size) + (p.b - size)) / 2
+    gap = np.maximum((p.a - size) / 2 + (p.b - size) / 2, 0.0)
     odd = -0.5 * np.sign(p.k) * np.exp(-gap) * np.expm1(-2 * size)
     even = 0.5 * np.exp(-gap) * (1 + np.exp(-2 * size))
     return odd, even
@@ -68,7 +72,7 @@ def cos(p: Pair) -> Dual:
 def exp(p: Pair) -> Dual:
     """Infinite where the value exceeds float64."""
     with np.errstate(over="ignore"):
-        value = np.exp((p.a + p.b) / 2 + p.k)
+        value = np.exp(p.a / 2 + p.b / 2 + p.k)
     return value, value.copy()
 
 
@@ -79,30 +83,28 @@ def exp_moment(q: np.ndarray, k: int) -> np.ndarray:
 
 
 def gelu(p: Pair) -> Dual:
-    """P = (1 + a)(1 + b), D = P − k² = 1 + a + b + s²."""
-    a, b, k = p.a, p.b, p.k
-    product = (1 + a) * (1 + b)
-    d = 1 + a + b + p.s**2
-    root = np.sqrt(d)
-    angle = np.arctan2(k, root)
-    value = ((k * k + a * b * d) / (product * root) + k * angle) / (2 * np.pi) + k / 4
-    slope = k / (2 * np.pi * root) * (1 / d + (1 - a * b) / product + 1) + 0.25 + angle / (2 * np.pi)
+    """With A = 1 + a, B = 1 + b and root² = AB − k² = 1 + a + b + s²."""
+    a, b, k = 1 + p.a, 1 + p.b, p.k
+    root = np.hypot(p.s, 2 * np.sqrt(0.25 + p.a / 4 + p.b / 4))
+    quadrant = 0.25 + np.arctan2(k, root) / (2 * np.pi)
+    value = ((k / a) * (k / b) / root + (p.a / a) * (p.b / b) * root) / (2 * np.pi) + k * quadrant
+    slope = k / root * (1 / root / root + 1 / a + 1 / b) / (2 * np.pi) + quadrant
     return value, slope
 
 
 def shifted_relu(p: Pair, alpha: float) -> Dual:
-    """max(x, −α) = x + ramp(−x), ramp(x) = max(x − α, 0)."""
-    ramps, both = _ramps(p, alpha)
+    """max(x, −α) = x + ramp(−x) for α > 0, −α + ramp(x) for α < 0, with ramp(x) = max(x − |α|, 0)."""
+    ramps, both = _ramps(p, abs(alpha))
+    if alpha < 0:
+        means = _shifted_mean(p.a, alpha) + _shifted_mean(p.b, alpha)
+        return ramps - alpha * (means + alpha), both
     once = _above(p.a, alpha) + _above(p.b, alpha)
     return p.k * (1 - once) + ramps, 1 - once + both
 
 
 def shifted_relu_moment(q: np.ndarray, k: int, alpha: float) -> np.ndarray | None:
-    """E[φ] = √q φ(α/√q) − α Φ(−α/√q), the normal density and distribution."""
-    if k != 1:
-        return None
-    h = _threshold(alpha, q)
-    return np.sqrt(q) * _density(h) - alpha * special.ndtr(-h)
+    """Only the mean is closed."""
+    return _shifted_mean(q, alpha) if k == 1 else None
 
 
 def shifted_relu_derivative_moment(q: np.ndarray, k: int, alpha: float) -> np.ndarray:
@@ -111,21 +113,27 @@ def shifted_relu_derivative_moment(q: np.ndarray, k: int, alpha: float) -> np.nd
 
 
 def hard_tanh(p: Pair) -> Dual:
-    """clip(x, −1, 1) = x − ramp(x) + ramp(−x), ramp(x) = max(x − 1, 0)."""
-    same, both = _ramps(p, 1.0)
-    opposite, neither = _ramps(p.mirrored(), 1.0)
-    inside = 1 - 2 * _above(p.a, 1.0) - 2 * _above(p.b, 1.0)
-    return p.k * inside + 2 * (same - opposite), inside + 2 * (both + neither)
+    """By parts, with h = 1/√q, t = (q − |k|)/s and t′ = (q + |k|)/s, for q = a and for q = b.
+
+    No difference in it loses digits, so that K is as sharp as k at any variance.
+    """
+    k, s = np.abs(p.k), p.s
+    inside, corners, edges = np.zeros((3, *p.a.shape))
+    for q in (p.a, p.b):
+        h, near, far = _threshold(1.0, q), _ratio(q - k, s), _ratio(q, s) + _ratio(k, s)
+        inside = inside + 2 * (_within(h, near) + _within(h, far))
+        corners = corners + 2 * (special.owens_t(h, far) - special.owens_t(h, near))
+        edges = edges + 2 * np.sqrt(q) * _density(h) * _between(_times(h, near), _times(h, far))
+    inside = np.where((p.a == 0) & (p.b == 0), 1.0, inside)
+    h, y = _threshold(1.0, p.a), _times(_threshold(1.0, p.a), _ratio(p.a - k, s))
+    peak = s * _density(h) * _density(y) * -2 * np.expm1(-2 * _ratio(_ratio(k, s), s))
+    value = np.where(s == 0, _clipped_product(p.a, p.b), k * inside + corners + peak - edges)
+    return np.sign(p.k) * value, inside
 
 
 def hard_tanh_moment(q: np.ndarray, k: int) -> np.ndarray | None:
-    """E[φ²] = q(erf(h/√2) − 2h·density(h)) + erfc(h/√2), h = 1/√q."""
-    if k != 2:
-        return None
-    h = _threshold(1.0, q)
-    with np.errstate(invalid="ignore"):
-        inside = special.erf(h / np.sqrt(2)) - np.where(np.isfinite(h), 2 * h * _density(h), 0.0)
-    return q * inside + 2 * special.ndtr(-h)
+    """Only the square is closed."""
+    return _clipped_product(q, q) if k == 2 else None
 
 
 def hard_tanh_derivative_moment(q: np.ndarray, k: int) -> np.ndarray:
@@ -134,17 +142,63 @@ def hard_tanh_derivative_moment(q: np.ndarray, k: int) -> np.ndarray:
 
 
 def _ramps(p: Pair, x: float) -> Dual:
-    r"""(E[(u − x)₊(v − x)₊], P(u > x, v > x)) for x ≠ 0, by parts and Owen's T.
+    r"""(E[(u − x)₊(v − x)₊], P(u > x, v > x)) for x > 0, by parts and Owen's T.
 
-    P = ½Φ(−h₁) + ½Φ(−h₂) − T(h₁, t₁) − T(h₂, t₂) with h = x/√a, x/√b and t = (a − k)/s, (b − k)/s.
+    P is the sum of ½Φ(−h) − T(h, t) over h = x/√a, x/√b and t = (a − k)/s, (b − k)/s.
     """
     h1, h2 = _threshold(x, p.a), _threshold(x, p.b)
     t1, t2 = _ratio(p.a - p.k, p.s), _ratio(p.b - p.k, p.s)
-    both = (special.ndtr(-h1) + special.ndtr(-h2)) / 2 - special.owens_t(h1, t1) - special.owens_t(h2, t2)
+    both = _beyond(h1, t1) + _beyond(h2, t2)
     y1, y2 = _times(-h1, t1), _times(-h2, t2)
     d1, d2 = _density(h1), _density(h2)
     edges = np.sqrt(p.a) * d1 * special.ndtr(y1) + np.sqrt(p.b) * d2 * special.ndtr(y2)
     return (p.k + x * x) * both + p.s * d1 * _density(y1) - x * edges, both
+
+
+def _beyond(h: np.ndarray, t: np.ndarray) -> np.ndarray:
+    """½Φ(−h) − T(h, t), for t > 1 by the reflection of Owen's T, which leaves terms of size Φ(−ht)."""
+    y = _times(h, t)
+    reflected = special.owens_t(y, _ratio(np.ones_like(t), t)) - special.ndtr(-y) * (0.5 - special.ndtr(-h))
+    return np.where(t > 1, reflected, special.ndtr(-h) / 2 - special.owens_t(h, t))
+
+
+def _shifted_mean(q: np.ndarray, alpha: float) -> np.ndarray:
+    """E[max(√q z, −α)] = √q density(h) − α Φ(−h), h = α/√q."""
+    h = _threshold(alpha, q)
+    return np.sqrt(q) * _density(h) - alpha * special.ndtr(-h)
+
+
+def _clipped_product(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """E[min(√a |z|, 1) min(√b |z|, 1)]: √(ab) z² up to one threshold h, √min(a, b) |z| up to the other."""
+    low = np.minimum(a, b)
+    h, last = _threshold(1.0, np.maximum(a, b)), _threshold(1.0, low)
+    with np.errstate(invalid="ignore"):
+        slope = -2 * _times(np.sqrt(low), _density(h) * np.expm1(-(last - h) * (last + h) / 2))
+    square = np.sqrt(a) * np.sqrt(b) * special.gammainc(1.5, h * h / 2)
+    return square + slope + 2 * special.ndtr(-last)
+
+
+def _within(h: np.ndarray, t: np.ndarray) -> np.ndarray:
+    """T(0, t) − T(h, t) = (h/2π) ∫₀^{ht} (1 − e^{−r²/2})/r² dy, r² = h² + y², without that difference.
+
+    Gauss–Legendre up to |y| = 9; beyond, the exponential is nothing.
+    """
+    h = np.minimum(h, _HUGE)
+    y = _times(h, t)
+    end = np.clip(y, -_FAR, _FAR)
+    core = np.zeros_like(h)
+    for node, weight in zip(_NODES, _WEIGHTS, strict=True):
+        square = h * h + (end * (1 + node) / 2) ** 2
+        core -= weight / 2 * np.expm1(-square / 2) / square
+    with np.errstate(divide="ignore"):
+        tail = np.where(y == end, 0.0, np.arctan(h / end) - np.arctan(1 / t))
+    return (h * end * core + tail) / (2 * np.pi)
+
+
+def _between(low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """P(low < z < high), from the tails beyond one and from erf, exact near zero, before."""
+    tails = special.ndtr(-low) - special.ndtr(-high)
+    return np.where(low > 1, tails, (special.erf(high / np.sqrt(2)) - special.erf(low / np.sqrt(2))) / 2)
 
 
 def _above(q: np.ndarray, x: float) -> np.ndarray:

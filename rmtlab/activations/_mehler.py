@@ -34,7 +34,7 @@ _ROWS = 128
 def pair_average(f: Plain, pair: Pair, kinks: tuple[float, ...]) -> np.ndarray:
     """Return E[f(u)f(v)] for every pair, to 1e-12·√(E[f(u)²] E[f(v)²])."""
     shape = pair.a.shape
-    a, b, k = pair.a.ravel(), pair.b.ravel(), pair.k.ravel()
+    a, b, k, c = (part.ravel() for part in (pair.a, pair.b, pair.k, pair.c))
     value = np.empty(a.shape)
     same = (a == b) & (b == k)
     value[same] = gaussian.expectation(lambda x: f(x) ** 2, a[same], kinks=kinks) if same.any() else 0.0
@@ -42,7 +42,7 @@ def pair_average(f: Plain, pair: Pair, kinks: tuple[float, ...]) -> np.ndarray:
     for terms, fewest in _TERMS:
         if left.size < fewest:
             break
-        value[left], certain = _series(f, a[left], b[left], k[left], kinks, terms)
+        value[left], certain = _series(f, a[left], b[left], c[left], kinks, terms)
         left = left[~certain]
     if left.size:
         cov = np.stack([a[left], k[left], k[left], b[left]], axis=-1).reshape(-1, 2, 2)
@@ -51,14 +51,12 @@ def pair_average(f: Plain, pair: Pair, kinks: tuple[float, ...]) -> np.ndarray:
 
 
 def _series(
-    f: Plain, a: np.ndarray, b: np.ndarray, k: np.ndarray, kinks: tuple[float, ...], terms: int
+    f: Plain, a: np.ndarray, b: np.ndarray, c: np.ndarray, kinks: tuple[float, ...], terms: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the sums of `terms` terms and whether each is certain."""
     q, place = np.unique(np.concatenate([a, b]), return_inverse=True)
     i, j = place.reshape(2, -1)
-    coefficients, energy, sure = _all_coefficients(f, q, kinks, terms)
-    g = np.sqrt(a * b)
-    c = np.divide(k, g, out=np.zeros_like(k), where=g > 0)
+    coefficients, energy, sure = all_coefficients(f, q, kinks, terms)
     rest = np.sqrt(np.maximum(energy - np.sum(coefficients**2, axis=0), 0.0))
     tail = np.abs(c) ** terms * rest[i] * rest[j]
     certain = sure[i] & sure[j] & (tail <= _TAIL * np.sqrt(energy[i] * energy[j]))
@@ -71,7 +69,7 @@ def _series(
     return value, certain
 
 
-def _all_coefficients(
+def all_coefficients(
     f: Plain, q: np.ndarray, kinks: tuple[float, ...], terms: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return a_n(q) in the shape (terms, q), E[f²], and whether halving the panels left them as they were.

@@ -1,8 +1,11 @@
 """A reader's own function, tried once and lifted to arrays and tensors."""
 
+import sys
 import warnings
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from functools import cache, cached_property
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 
@@ -18,37 +21,89 @@ _SLOPE_TOLERANCE = 1e-4  # a difference quotient of that step is right to 1e-10 
 _JUMP = 1e-6
 
 
-class _Tried(NamedTuple):
-    """Whether a function takes arrays and whether it takes tensors."""
+class _Own:
+    """A reader's function, tried on arrays at once and on tensors where torch is there, or as soon as it is."""
 
-    arrays: bool
-    tensors: bool
+    def __init__(self, name: str, what: str, function: Any) -> None:
+        if not callable(function):
+            raise TypeError(
+                f"the {what} of activation {name!r} must be callable, not a {type(function).__name__}."
+            )
+        self.name, self.what, self.function = name, what, function
+        self._on_array = _attempt(lambda: _array_values(function))
+        if not isinstance(self._on_array, str):
+            _judge(name, what, self._on_array)
+        if isinstance(self._on_array, str) or "torch" in sys.modules:
+            _ = self.takes_tensors
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            _entry_by_entry(name, what, self.on_arrays)
+
+    @cached_property
+    def takes_tensors(self) -> bool:
+        """Call the function on a tensor, and judge what it gives beside its values on an array."""
+        on_tensor = _attempt(lambda: _torch().values(self.function, _POINTS))
+        if isinstance(on_tensor, str):
+            if isinstance(self._on_array, str):
+                raise ValueError(
+                    f"the {self.what} of activation {self.name!r} works neither on an array "
+                    f"({self._on_array}) nor on a tensor ({on_tensor}); it must take either and give "
+                    "the same shape."
+                )
+            return False
+        _judge(self.name, self.what, on_tensor)
+        if not isinstance(self._on_array, str) and not np.allclose(
+            self._on_array, on_tensor, rtol=1e-5, atol=1e-7
+        ):
+            raise ValueError(
+                f"the {self.what} of activation {self.name!r} gives different values for arrays and tensors."
+            )
+        return True
+
+    @property
+    def on_arrays(self) -> Plain:
+        return _torch().on_arrays(self.function) if isinstance(self._on_array, str) else self.function
+
+    @property
+    def on_tensors(self) -> Plain:
+        return self.function if self.takes_tensors else _torch().on_tensors(self.function)
 
 
 def rule(name: str, function: Any, derivative: Any, kinks: Any, homogeneous: bool) -> Rule:
     """Try the functions once and return the rule that they define, or say what is wrong with them."""
     corners = _corners(kinks)
-    takes = _try(name, "function", function)
-    on_arrays, on_tensors = _lift(function, takes)
-    if derivative is not None:
-        slope_on_arrays, slope_on_tensors = _lift(derivative, _try(name, "derivative", derivative))
-        if not takes.tensors:
-            on_tensors = _torch().differentiable(on_tensors, slope_on_tensors)
-    elif takes.tensors:
-        slope_on_tensors = _torch().gradient(function)
-        slope_on_arrays = _torch().on_arrays(slope_on_tensors)
-    else:
-        raise ValueError(
-            f"the function of activation {name!r} takes arrays but not tensors, so torch cannot "
-            "differentiate it; pass derivative=, or write it in torch."
-        )
+    own = _Own(name, "function", function)
+    slope = _gradient(own) if derivative is None else _Own(name, "derivative", derivative)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        _agree(name, on_arrays, slope_on_arrays)
-        _continuous(name, on_arrays, corners)
+        _agree(name, own.on_arrays, slope.on_arrays)
+        _continuous(name, own.on_arrays, corners)
         if homogeneous:
-            _scales(name, on_arrays)
-    return Rule(_both(on_arrays, on_tensors), _both(slope_on_arrays, slope_on_tensors), corners, homogeneous)
+            _scales(name, own.on_arrays)
+
+    @cache
+    def on_tensors() -> Plain:
+        if own.takes_tensors:
+            return own.on_tensors
+        return _torch().differentiable(own.on_tensors, slope.on_tensors)
+
+    return Rule(
+        _both(own.on_arrays, on_tensors),
+        _both(slope.on_arrays, lambda: slope.on_tensors),
+        corners,
+        homogeneous,
+    )
+
+
+def _gradient(own: _Own) -> Any:
+    """Return the derivative that torch finds, for arrays and for tensors."""
+    if not own.takes_tensors:
+        raise ValueError(
+            f"the function of activation {own.name!r} takes arrays but not tensors, so torch cannot "
+            "differentiate it; pass derivative=, or write it in torch."
+        )
+    on_tensors = _torch().gradient(own.function)
+    return SimpleNamespace(on_arrays=_torch().on_arrays(on_tensors), on_tensors=on_tensors)
 
 
 def _torch() -> Any:
@@ -57,15 +112,8 @@ def _torch() -> Any:
     return _torch
 
 
-def _both(on_arrays: Plain, on_tensors: Plain) -> Function:
-    return lambda ns, x: on_arrays(x) if ns is NUMPY else on_tensors(x)
-
-
-def _lift(function: Plain, takes: _Tried) -> tuple[Plain, Plain]:
-    """Return the function for arrays and for tensors."""
-    on_arrays = function if takes.arrays else _torch().on_arrays(function)
-    on_tensors = function if takes.tensors else _torch().on_tensors(function)
-    return on_arrays, on_tensors
+def _both(on_arrays: Plain, on_tensors: Callable[[], Plain]) -> Function:
+    return lambda ns, x: on_arrays(x) if ns is NUMPY else on_tensors()(x)
 
 
 def _corners(kinks: Any) -> tuple[float, ...]:
@@ -75,37 +123,12 @@ def _corners(kinks: Any) -> tuple[float, ...]:
     return tuple(float(x) for x in np.unique(found))
 
 
-def _try(name: str, what: str, function: Any) -> _Tried:
-    """Call the function on a few points, as an array and as a tensor, and judge what it gives."""
-    if not callable(function):
-        raise TypeError(
-            f"the {what} of activation {name!r} must be callable, not a {type(function).__name__}."
-        )
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        on_array = _attempt(lambda: _array_values(function))
-        on_tensor = _attempt(lambda: _torch().values(function, _POINTS))
-        if isinstance(on_array, str) and isinstance(on_tensor, str):
-            raise ValueError(
-                f"the {what} of activation {name!r} works neither on an array ({on_array}) nor on a tensor "
-                f"({on_tensor}); it must take either and give the same shape."
-            )
-        for found in (on_array, on_tensor):
-            if not isinstance(found, str):
-                _judge(name, what, found)
-        takes = _Tried(not isinstance(on_array, str), not isinstance(on_tensor, str))
-        if takes.arrays and takes.tensors and not np.allclose(on_array, on_tensor, rtol=1e-5, atol=1e-7):
-            raise ValueError(
-                f"the {what} of activation {name!r} gives different values for arrays and tensors."
-            )
-        _entry_by_entry(name, what, _lift(function, takes)[0])
-    return takes
-
-
 def _attempt(call: Callable[[], np.ndarray]) -> np.ndarray | str:
     """Return the values, or why there are none: anything at all may go wrong in a reader's function."""
     try:
-        return call()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return call()
     except Exception as error:
         first = (str(error).splitlines() or [""])[0].rstrip(".")
         return f"{type(error).__name__}: {first}"

@@ -7,17 +7,23 @@ from typing import Any
 import numpy as np
 
 from rmtlab import _checks
+from rmtlab.gaussian import _correlation, _geometric_mean
 
 _SLACK = 1e-6
+_TINY = np.finfo(float).tiny  # below it rounding is no longer relative
 
 
 @dataclass(frozen=True, eq=False)
 class Pair:
-    """Variances a and b, covariance k and s = √(ab − k²); exact where a = b, so that k = a gives s = 0."""
+    """Variances a and b, covariance k, correlation c and s = √(ab − k²).
+
+    Exact where a = b, so that k = a gives s = 0. No product is formed that could leave float64.
+    """
 
     a: np.ndarray
     b: np.ndarray
     k: np.ndarray
+    c: np.ndarray
     s: np.ndarray
 
     @classmethod
@@ -36,22 +42,24 @@ class Pair:
                 raise ValueError(
                     f"{name} is a variance and must be at least 0, but {variance.min():g} was given."
                 )
-        g = np.sqrt(a * b)
+        g = _geometric_mean(a, b)
         excess = np.abs(k) - g
-        if np.any(excess > _SLACK * g):
+        if np.any(excess > _SLACK * g + _TINY):
             worst = np.unravel_index(np.argmax(excess), excess.shape)
             raise ValueError(
                 f"q12 = {k[worst]:g} is impossible beside q11 = {a[worst]:g} and q22 = {b[worst]:g}: "
                 "a covariance is at most √(q11·q22) in size."
             )
         k = np.clip(k, -g, g)
-        return cls(a, b, k, np.sqrt((g - k) * (g + k)))
+        closeness, gap, direction = _correlation(a, b, k)
+        return cls(a, b, k, direction * closeness, g * np.sqrt(gap * (1 + closeness)))
+
+    @classmethod
+    def parallel(cls, q: np.ndarray) -> "Pair":
+        """Return the covariance of (u, u)."""
+        return cls(q, q, q, np.sign(q), np.zeros_like(q))
 
     @cached_property
     def arcsine(self) -> np.ndarray:
         """Return arcsin c; two zero variances count as c = 1, one as c = 0 (the limits of small inputs)."""
         return np.where((self.a == 0) & (self.b == 0), np.pi / 2, np.arctan2(self.k, self.s))
-
-    def mirrored(self) -> "Pair":
-        """Return the covariance of (u, −v)."""
-        return Pair(self.a, self.b, -self.k, self.s)

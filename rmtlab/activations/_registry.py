@@ -92,8 +92,9 @@ def register(
     r"""Give a name to a function of your own, so that networks and kernels know it.
 
     The function acts entry by entry and is continuous. It may be written for NumPy, for torch, or
-    for both; it is tried once on a few points to find out. Its moments and its dual are computed by
-    quadrature, its derivative by torch's automatic differentiation where none is given.
+    for both; it is tried once on a few points to find out, on tensors as soon as torch is imported. Its
+    moments and its dual are computed by quadrature, its derivative by torch's automatic
+    differentiation (which imports torch) where none is given.
 
     Parameters
     ----------

@@ -5,6 +5,9 @@ A law knows its density, its atoms, its distribution function and quantiles, its
 .. math:: G(z) = E\,\frac{1}{z - \lambda}, \qquad R(g) = G^{-1}(g) - \frac1g, \qquad
           S(m) = \frac{1 + m}{m\,M^{-1}(m)}, \quad M(z) = zG(z) - 1.
 
+Two relatives share what fits of that vocabulary: `Circular`, a law in the plane, and `TracyWidom`, the law of
+the largest eigenvalue alone.
+
 >>> import rmtlab as rl
 >>> law = rl.laws.MarchenkoPastur(aspect=2.0)
 >>> law.atoms
@@ -15,12 +18,16 @@ A law knows its density, its atoms, its distribution function and quantiles, its
 
 from rmtlab.laws._base import SpectralLaw
 from rmtlab.laws.arcsine import Arcsine
+from rmtlab.laws.circular import Circular, CircularModulus
 from rmtlab.laws.discrete import Dirac, Discrete, Empirical
 from rmtlab.laws.marchenko_pastur import MarchenkoPastur
 from rmtlab.laws.semicircle import QuarterCircle, Semicircle
+from rmtlab.laws.tracy_widom import TracyWidom
 
 __all__ = [
     "Arcsine",
+    "Circular",
+    "CircularModulus",
     "Dirac",
     "Discrete",
     "Empirical",
@@ -28,4 +35,5 @@ __all__ = [
     "QuarterCircle",
     "Semicircle",
     "SpectralLaw",
+    "TracyWidom",
 ]

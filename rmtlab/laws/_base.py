@@ -12,6 +12,7 @@ from rmtlab.laws._bisection import first_float
 from rmtlab.laws._quadrature import Panels
 from rmtlab.laws._transforms import Inversion
 
+ATOM_WIDTH = 1e-10  # a value within this of an atom, relative to the largest value, counts at it
 _HEIGHTS = 0.5 ** np.arange(3.0, 10.0)
 
 

@@ -52,4 +52,6 @@ def test_a_failing_cell_and_an_overspent_budget_are_seen(tmp_path):
     assert 300 < greedy.megabytes < MEGABYTES
     complaints = greedy.complaints(cpu_seconds=3, megabytes=300)
     assert len(complaints) == 2
+    assert greedy.wall_seconds >= 3
+    assert "on the clock" in greedy.complaints(wall_seconds=3)[0]
     assert all("budget" in complaint for complaint in complaints)

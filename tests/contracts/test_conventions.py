@@ -50,7 +50,8 @@ def test_laws_face_and_frozenness():
     assert law.moment(2) == pytest.approx(3)
     assert law.cdf(law.quantile(0.7)) == pytest.approx(0.7)
     assert law.density(0.0) == 0, "an atom is no part of the density"
-    assert law.sample(5, rng=0) == pytest.approx(law.sample(5, rng=0))
+    np.testing.assert_array_equal(law.sample(5), law.sample(5, rng=0))
+    assert not np.array_equal(law.sample(5), law.sample(5, rng=1))
     z = 3.0 + 1j
     g = law.cauchy(z)
     assert g.imag < 0, "G(z) = E[1/(z − λ)], so that Im G < 0 above the axis"
@@ -92,6 +93,34 @@ def test_gaussian_averages_take_variances():
     assert rl.gaussian.expectation2(np.sin, np.sin, [[1.0, 0.5], [0.5, 1.0]]) == pytest.approx(
         np.exp(-1) * np.sinh(0.5)
     )
+    kinked = rl.gaussian.expectation2(np.abs, np.abs, np.eye(2), kinks=(0,))
+    assert kinked == pytest.approx(2 / np.pi, rel=1e-12)
+
+
+def test_public_functions_take_tensors_where_they_take_arrays():
+    x = np.linspace(0.1, 2.0, 5)
+    t = torch.tensor(x)
+    law, act = rl.laws.MarchenkoPastur(0.5), rl.activations.get("tanh")
+    cov = np.array([[1.0, 0.3], [0.3, 2.0]])
+    for of_array, of_tensor in [
+        (law.density(x), law.density(t)),
+        (law.cdf(x), law.cdf(t)),
+        (law.quantile(x / 3), law.quantile(t / 3)),
+        (law.cauchy(x + 1j), law.cauchy(t + 1j)),
+        (rl.gaussian.expectation(np.square, x[1]), rl.gaussian.expectation(np.square, t[1])),
+        (
+            rl.gaussian.expectation2(np.sin, np.sin, cov),
+            rl.gaussian.expectation2(np.sin, np.sin, torch.tensor(cov)),
+        ),
+        (rl.compare(law, x).ks, rl.compare(law, t).ks),
+        (act.moment(x, 2), act.moment(t, 2)),
+        (act.dual(x, x, x / 2), act.dual(t, t, t / 2)),
+    ]:
+        assert not isinstance(of_tensor, torch.Tensor), "theory is NumPy"
+        np.testing.assert_array_equal(of_tensor, of_array)
+    np.testing.assert_allclose(act(t).numpy(), act(x), rtol=1e-14)
+    module = sample(mlp(), width=8)
+    np.testing.assert_array_equal(module(torch.tensor(X)).detach(), module(X).detach())
 
 
 def test_ginibre_is_n_by_m_with_variance_over_m():
@@ -185,6 +214,18 @@ def test_zero_bias_variance_makes_no_bias_parameters():
     assert len(list(sample(mlp()).parameters())) == 6
 
 
+def test_a_module_can_be_transformed_by_torch_func():
+    module, x = sample(mlp(), width=8), torch.tensor(X)
+    rows = torch.func.vmap(lambda row: module(row))(x)
+    torch.testing.assert_close(rows, module(x))
+    slopes = torch.func.vmap(torch.func.jacrev(module))(x)
+    torch.testing.assert_close(slopes[0], torch.autograd.functional.jacobian(module, x[0]))
+
+
+def test_one_output_unless_more_are_asked_for():
+    assert sample(mlp(), width=8)(X).shape == (4, 1)
+
+
 def test_kernels_start_from_the_scaled_inner_product():
     """K⁰ = Θ⁰ = weight_var·x xᵀ/d + bias_var."""
     state = rl.layers.Dense(1.5, 0.05).propagate(rl.layers.State.from_inputs(X))
@@ -200,8 +241,17 @@ def test_tangent_kernel_recursion():
         assert state.ntk == pytest.approx(2 * (depth + 1))
 
 
+def test_the_standard_tangent_kernel_grows_with_the_width_and_asks_for_it():
+    """Θ of the standard parameterisation is n times that of features, to which the O(1) biases add."""
+    net = mlp(parameterization="standard")
+    with pytest.raises(ValueError, match="width"):
+        net.propagate(rl.layers.State.from_inputs(X))
+    narrow, wide = (net.propagate(rl.layers.State.from_inputs(X, width=n)).ntk for n in (10**6, 10**7))
+    np.testing.assert_allclose(wide / 1e7, narrow / 1e6, rtol=1e-4)
+
+
 def test_noise_acts_on_the_input_and_on_every_hidden_layer():
-    """A diagonal is one pass (μ₂); every other pair has independent masks, even where rows are equal."""
+    """A diagonal is one pass (μ₂), every other pair has independent masks, even of equal rows; Θ likewise."""
     noise = rl.noise.Dropout(keep=0.5)
     net = rl.MLP(1, "linear", weight_var=1.0, noise=noise)
     assert [type(layer).__name__ for layer in net.layers] == [
@@ -212,8 +262,12 @@ def test_noise_acts_on_the_input_and_on_every_hidden_layer():
         "Dense",
     ]
     same = np.ones((2, 3))
-    np.testing.assert_allclose(net.propagate(rl.layers.State.from_inputs(same)).nngp, [[4, 1], [1, 4]])
-    np.testing.assert_allclose(net.propagate(rl.layers.State.from_inputs(same, same)).nngp, np.ones((2, 2)))
+    one_pass = net.propagate(rl.layers.State.from_inputs(same))
+    two_passes = net.propagate(rl.layers.State.from_inputs(same, same))
+    np.testing.assert_allclose(one_pass.nngp, [[4, 1], [1, 4]])
+    np.testing.assert_allclose(two_passes.nngp, np.ones((2, 2)))
+    np.testing.assert_allclose(one_pass.ntk, [[8, 2], [2, 8]])
+    np.testing.assert_allclose(two_passes.ntk, np.full((2, 2), 2))
 
 
 # The bench
@@ -225,6 +279,8 @@ def test_comparison_is_frozen_and_says_its_verdict_in_a_line():
     assert 0 < found.ks < 0.02
     assert found.wasserstein > 0
     assert "\n" not in repr(found)
+    assert [moment.order for moment in found.moments] == [1, 2, 3, 4]
+    assert found.moments[1].error < 0.05
     with pytest.raises(dataclasses.FrozenInstanceError):
         found.ks = 0.0
 
@@ -232,6 +288,7 @@ def test_comparison_is_frozen_and_says_its_verdict_in_a_line():
 def test_a_value_within_rounding_of_an_atom_counts_at_it():
     law = rl.laws.Discrete([0.0, 1.0], [0.5, 0.5])
     assert rl.compare(law, [1e-12, 1.0 - 1e-12]).ks == pytest.approx(0, abs=1e-12)
+    assert rl.compare(law, [1e-8, 1.0 - 1e-8]).ks == pytest.approx(0.5), "1e-8·λ_max is not within rounding"
 
 
 # Floors and precision

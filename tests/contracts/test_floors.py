@@ -1,4 +1,6 @@
-"""Evidence: contract. An import of rmtlab never climbs a floor and never runs in a circle."""
+"""Evidence: contract. An import of rmtlab never climbs a floor, never runs in a circle, and runs sideways
+only where one concept is built on another. No import can hide from these tests.
+"""
 
 import ast
 from graphlib import TopologicalSorter
@@ -13,10 +15,20 @@ FLOORS = (
     ("_checks", "_quadrature"),
     ("gaussian", "ensembles", "laws"),
     ("activations", "noise", "layers", "networks", "_torch_layers", "_torch_noise"),
-    ("mlp",),
+    ("mlp", "signal"),
     ("training", "_torch_training"),
-    ("comparison", "ledger", "plots", "data", "explore", "check", "answers"),
+    ("comparison", "ledger", "sweep", "plots", "data", "explore", "check", "answers"),
 )
+SIDEWAYS = {
+    "noise": {"_torch_noise"},
+    "_torch_noise": {"noise"},
+    "layers": {"activations", "noise", "_torch_layers"},
+    "networks": {"activations", "noise", "layers", "_torch_layers"},
+    "_torch_layers": {"activations", "networks"},
+    "training": {"_torch_training"},
+    "check": {"answers"},
+}
+OPENS_BY_NAME = ("__init__.py", "answers/__init__.py")
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 SOURCES = {
     path: path.relative_to(PACKAGE).with_suffix("").parts[0]
@@ -46,6 +58,20 @@ def is_type_checking(node):
     return isinstance(node, ast.If) and ast.unparse(node.test) in ("TYPE_CHECKING", "typing.TYPE_CHECKING")
 
 
+def hidden_imports(tree):
+    """Return the imports that `rooms_imported` does not see: relative, of the whole package, by name."""
+    by_name = {"import_module", "__import__"}
+
+    def hides(node):
+        aliases = {alias.name for alias in getattr(node, "names", ()) if isinstance(alias, ast.alias)}
+        relative = isinstance(node, ast.ImportFrom) and node.level > 0
+        whole = isinstance(node, ast.Import) and "rmtlab" in aliases
+        called = by_name & ({getattr(node, "id", None), getattr(node, "attr", None)} | aliases)
+        return relative or whole or called
+
+    return [ast.unparse(node) for node in ast.walk(tree) if hides(node)]
+
+
 def rooms_imported(path):
     for module, names, _ in imports(path):
         if module == "rmtlab":
@@ -55,7 +81,29 @@ def rooms_imported(path):
 
 
 def test_every_room_has_a_floor():
-    assert set(SOURCES.values()) == set(FLOOR)
+    assert set(SOURCES.values()) <= set(FLOOR)
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_no_import_is_hidden(path):
+    if path.relative_to(PACKAGE).as_posix() not in OPENS_BY_NAME:
+        assert not hidden_imports(ast.parse(path.read_text()))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "from . import networks",
+        "from .networks import MLP",
+        "import rmtlab",
+        "import rmtlab as rl",
+        "import importlib; importlib.import_module('rmtlab.networks')",
+        "from importlib import import_module as load; load('rmtlab.networks')",
+        "__import__('rmtlab.networks')",
+    ],
+)
+def test_hidden_imports_are_seen(line):
+    assert hidden_imports(ast.parse(line))
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(PACKAGE)))
@@ -65,6 +113,20 @@ def test_no_import_climbs(path):
         assert FLOOR[there] <= FLOOR[here], (
             f"{here} (floor {FLOOR[here]}) imports {there} (floor {FLOOR[there]})"
         )
+
+
+@pytest.mark.parametrize("here", sorted(set(SOURCES.values())))
+def test_sideways_only_where_one_concept_is_built_on_another(here):
+    imported = {there for path, room in SOURCES.items() if room == here for there in rooms_imported(path)}
+    beside = {there for there in imported - {here} if FLOOR[there] == FLOOR[here]}
+    assert beside == SIDEWAYS.get(here, set())
+
+
+@pytest.mark.parametrize(
+    "path", [p for p in SOURCES if FLOOR[SOURCES[p]] <= FLOOR["laws"]], ids=lambda p: p.name
+)
+def test_no_torch_at_all_below_the_networks(path):
+    assert "torch" not in {module.split(".")[0] for module, _, _ in imports(path)}
 
 
 def test_no_circle():

@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+import torch
 
 from rmtlab.activations import get, register
 
@@ -36,9 +37,16 @@ CASES = {
         (lambda: register("bad", np.sin, np.cos, kinks=(math.nan,)), "NaN"),
         (lambda: register("bad", np.sin, np.cos, homogeneous=True), "not homogeneous"),
     ],
+    "Activation.__call__": [
+        (lambda: get("relu")(None), "real numbers"),
+        (lambda: get("relu")([None, 1.0]), "real numbers"),
+        (lambda: get("relu")(np.array([1j])), "complex128"),
+        (lambda: get("relu")(torch.tensor([1j])), "complex64"),
+    ],
     "Activation.derivative": [
         (lambda: get("relu").derivative("abc"), "real numbers"),
-        (lambda: get("relu")(np.array([1j])), "real numbers"),
+        (lambda: get("relu").derivative(None), "real numbers"),
+        (lambda: get("tanh").derivative(torch.tensor([1j])), "complex64"),
     ],
     "Activation.moment": [
         (lambda: get("relu").moment(-1.0), "at least 0"),

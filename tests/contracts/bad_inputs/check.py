@@ -10,6 +10,10 @@ CASES = {
         (lambda: answer("mlp.parameter-count", 1), "in_features, width, depth, out_features"),
         (lambda: answer("mlp.parameter-count", 1, **SIZES, bias=True), "takes the parameters"),
         (
+            lambda: answer("mlp.parameter-count", 1, **(SIZES | {"width": "a"})),
+            "exercise 'mlp.parameter-count' has no answer for in_features=3, width='a'",
+        ),
+        (
             lambda: answer(
                 "mlp.variance-after-layers", 1, activation="tanhh", weight_var=1, bias_var=0, layers=1
             ),

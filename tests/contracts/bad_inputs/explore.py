@@ -1,5 +1,6 @@
 """Bad input to `rmtlab.explore`."""
 
+import numpy as np
 from matplotlib.figure import Figure as Canvas
 
 from rmtlab import explore
@@ -35,6 +36,8 @@ CASES = {
         (lambda: explore.Slider([1]), "at least two values"),
         (lambda: explore.Slider("abc"), "must be a sequence"),
         (lambda: explore.Slider([1.0, float("nan")]), "finite number"),
+        (lambda: explore.Slider(np.eye(2)), "must be a number or a name"),
+        (lambda: explore.Slider([(1, 2), (3, 4)]), "must be a number or a name"),
         (lambda: explore.Slider([1, 2, 1]), "the same value twice"),
         (lambda: explore.Slider([1, 2], start=3), "start must be one of values"),
         (lambda: explore.Slider([1, 2], fine=0), "at least 1"),

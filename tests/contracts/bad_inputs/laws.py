@@ -83,5 +83,44 @@ CASES = {
         (lambda: laws.Empirical([1.0, NAN]), "eigenvalues holds 1 values that are NaN"),
         (lambda: laws.Empirical(np.array([1.0 + 0j])), "eigenvalues must be real"),
     ],
+    "Circular": [
+        (lambda: laws.Circular(scale=0.0), "scale must be a finite number above 0"),
+        (lambda: laws.Circular(scale=NAN), "scale must be a finite number above 0"),
+    ],
+    "Circular.density": [
+        (lambda: laws.Circular().density(complex(0.0, NAN)), "z holds 1 values that are NaN"),
+        (lambda: laws.Circular().density("i"), "z must be an array of real numbers"),
+    ],
+    "Circular.sample": [
+        (lambda: laws.Circular().sample(0), "n must be a whole number of at least 1"),
+        (lambda: laws.Circular().sample(3, rng=-1), "rng must be a whole number"),
+    ],
+    "CircularModulus": [
+        (lambda: laws.CircularModulus(radius=-1.0), "radius must be a finite number above 0")
+    ],
+    "TracyWidom": [
+        (lambda: laws.TracyWidom(beta=4), "beta must be 1 (real symmetric matrices) or 2"),
+        (lambda: laws.TracyWidom(beta=0), "beta must be a whole number of at least 1"),
+        (lambda: laws.TracyWidom(beta=1.5), "beta must be a whole number"),
+        (lambda: laws.TracyWidom(centre=np.inf), "centre must be a finite number"),
+        (lambda: laws.TracyWidom(scale=0.0), "scale must be a finite number above 0"),
+    ],
+    "TracyWidom.goe": [
+        (lambda: laws.TracyWidom.goe(0), "n must be a whole number of at least 1"),
+        (lambda: laws.TracyWidom.goe(10, var=0.0), "var must be a finite number above 0"),
+    ],
+    "TracyWidom.wishart": [
+        (lambda: laws.TracyWidom.wishart(10, 0), "m must be a whole number of at least 1"),
+        (lambda: laws.TracyWidom.wishart(2.5, 10), "n must be a whole number"),
+        (lambda: laws.TracyWidom.wishart(10, 10, var=-1.0), "var must be a finite number above 0"),
+    ],
+    "TracyWidom.density": [(lambda: laws.TracyWidom().density(NAN), "x holds 1 values that are NaN")],
+    "TracyWidom.cdf": [(lambda: laws.TracyWidom().cdf("half"), "x must be an array of real numbers")],
+    "TracyWidom.quantile": [
+        (lambda: laws.TracyWidom().quantile([0.5, 1.2]), "p must be between 0 and 1"),
+        (lambda: laws.TracyWidom().quantile([]), "p is empty"),
+    ],
+    "TracyWidom.moment": [(lambda: laws.TracyWidom().moment(-1), "k must be a whole number of at least 0")],
+    "TracyWidom.sample": [(lambda: laws.TracyWidom().sample(0), "n must be a whole number of at least 1")],
 }
 NOTHING_TO_REFUSE: dict[str, str] = {}

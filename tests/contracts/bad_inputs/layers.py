@@ -15,6 +15,13 @@ CASES = {
     "State": [
         (lambda: State(np.ones((2, 3)), PAIR, DIAGONAL, DIAGONAL), "nngp and ntk must have the shape (2, 2)"),
         (lambda: State(PAIR, PAIR[0], DIAGONAL, DIAGONAL), "nngp and ntk must have the shape (2, 2)"),
+        (
+            lambda: State(PAIR, PAIR, DIAGONAL, DIAGONAL, kind="preactivations"),
+            "Did you mean 'preactivation'",
+        ),
+        (lambda: State(np.tri(2), PAIR, DIAGONAL, DIAGONAL, one_pass=True), "nngp must be symmetric"),
+        (lambda: State(PAIR, np.tri(2), DIAGONAL, DIAGONAL, one_pass=True), "ntk must be symmetric"),
+        (lambda: State(PAIR, PAIR, DIAGONAL, [1.0, np.nan]), "diag2 holds 1 values that are NaN"),
     ],
     "State.from_inputs": [
         (lambda: State.from_inputs([1.0, 2.0]), "x1 must have 2 axes"),

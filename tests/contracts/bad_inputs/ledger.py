@@ -1,6 +1,6 @@
 import numpy as np
 
-from rmtlab.ledger import Ledger, read
+from rmtlab.ledger import Ledger, in_words, read
 
 
 def claim(**changed):
@@ -48,6 +48,11 @@ CASES = {
         (lambda: claim(theory=0.0), "relative=False"),
         (lambda: claim(theory="", distance=0.0), "theory is empty"),
         (claim_twice, "belongs to another claim"),
+    ],
+    "in_words": [
+        (lambda: in_words(None), "value holds 1 values that are NaN"),
+        (lambda: in_words((1.0, "two")), "value must be an array of real numbers"),
+        (lambda: in_words(()), "value is empty"),
     ],
     "read": [
         (lambda: read(3), "folder must be a path"),

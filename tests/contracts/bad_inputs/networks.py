@@ -1,12 +1,30 @@
 """Bad input for rmtlab.networks."""
 
 import numpy as np
+import torch
 
+from rmtlab._torch_layers import NetworkModule
 from rmtlab.layers import Activation, Dense, Noise, State
 from rmtlab.networks import MLP, Network, serial
 from rmtlab.noise import Dropout
 
 NET = MLP(2, "relu")
+MODULE = NET.sample(3, in_features=2)
+RETURNED = [NetworkModule]
+
+
+def input_cases(face):
+    return [
+        (lambda: face(np.ones(3)), "x must have the shape (n, 2), one input of 2 features a row"),
+        (lambda: face(torch.ones(4, 3)), "but its shape is (4, 3)"),
+        (lambda: face(1.0), "x must have the shape (n, 2)"),
+        (lambda: face("digits"), "x must be an array of real numbers"),
+        (lambda: face([[1.0, np.nan]]), "x holds 1 values that are NaN or infinite"),
+        (lambda: face(torch.tensor([[1.0, np.inf]])), "x holds values that are NaN or infinite"),
+        (lambda: face(np.array([[1.0, 1j]])), "x must be real, but complex numbers were given"),
+        (lambda: face(torch.tensor([[1.0, 1j]])), "x must be real, but complex numbers were given"),
+    ]
+
 
 CASES = {
     "MLP": [
@@ -55,6 +73,8 @@ CASES = {
         (lambda: NET.sample(3, in_features=1, seed=None), "seed must be a whole number"),
         (lambda: NET.sample(3, in_features=1, dtype="float16"), "dtype cannot be 'float16'"),
     ],
+    "NetworkModule.forward": input_cases(MODULE),
+    "NetworkModule.preactivations": input_cases(MODULE.preactivations),
 }
 
-NOTHING_TO_REFUSE: dict[str, str] = {}
+NOTHING_TO_REFUSE = {"NetworkModule": "Network.sample makes it from checked input"}
