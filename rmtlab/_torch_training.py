@@ -1,7 +1,6 @@
 """The training loop itself; `rmtlab.training` is its public face."""
 
 import math
-import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -12,6 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from tqdm import tqdm
+
+from rmtlab import _progress
 
 # Above this multiple of where it began (or of the loss of answering zero), a loss is not coming back:
 # the rise before a large step size settles on a flatter place stays orders of magnitude below it.
@@ -207,14 +208,5 @@ def _mode(module: nn.Module, *, training: bool) -> Iterator[None]:
 
 def _bar(plan: Plan) -> tqdm:
     """Return a bar on standard output: a site's build takes anything on standard error for a failure."""
-    hidden = not _shown(plan.progress)
+    hidden = not _progress.shown(plan.progress)
     return tqdm(total=plan.epochs, desc="training", unit="epoch", file=sys.stdout, disable=hidden)
-
-
-def _shown(progress: bool | None) -> bool:
-    if os.environ.get("RMTLAB_PROGRESS") == "0":
-        return False
-    if progress is None:
-        # A Jupyter server names the session of a kernel that a person has open; a build has no such name.
-        return sys.stdout.isatty() or "JPY_SESSION_NAME" in os.environ
-    return progress

@@ -32,7 +32,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from rmtlab import _checks
+from rmtlab import _checks, _progress
 
 __all__ = ["Run", "Sweep", "grid", "load", "run"]
 
@@ -615,17 +615,8 @@ def _report(found: Sweep, stored: bool) -> None:
 
 def _bar(total: int, done: int, progress: bool | None) -> tqdm:
     """Return a bar on standard output: a site's build takes anything on standard error for a failure."""
-    hidden = not _shown(progress)
+    hidden = not _progress.shown(progress)
     return tqdm(total=total, initial=done, desc="sweep", unit="run", file=sys.stdout, disable=hidden)
-
-
-def _shown(progress: bool | None) -> bool:
-    if os.environ.get("RMTLAB_PROGRESS") == "0":
-        return False
-    if progress is None:
-        # A Jupyter server names the session of a kernel that a person has open; a build has no such name.
-        return sys.stdout.isatty() or "JPY_SESSION_NAME" in os.environ
-    return progress
 
 
 # The store: a file with a line of JSON a run

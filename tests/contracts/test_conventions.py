@@ -301,3 +301,41 @@ def test_theory_is_float64_and_networks_follow_the_dtype_asked_for():
     )
     assert mlp().sample(width=3, in_features=30).weights[0].dtype == torch.float32
     assert sample(mlp()).weights[0].dtype == torch.float64
+
+
+# How signals travel
+
+
+def test_mean_field_maps_and_frozen_answers():
+    m = rl.signal.MeanField("tanh", weight_var=2.5, bias_var=0.05)
+    point, scales = m.fixed_point(), m.depth_scales()
+    assert m.variance(point.q) == pytest.approx(point.q)
+    assert m.correlation(point.c) == pytest.approx(point.c)
+    step = 1e-5
+    slope = (m.correlation(point.c + step) - m.correlation(point.c - step)) / (2 * step)
+    assert point.slope == pytest.approx(slope, rel=1e-6), "slope = C′(c*)"
+    assert scales.xi_c == pytest.approx(-1 / np.log(point.slope))
+    assert scales.xi_q == pytest.approx(-1 / np.log(abs(point.variance_slope)))
+    assert point.stable is True
+    for frozen in (m, point, scales):
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            frozen.q = 1.0
+
+
+def test_chi_is_weight_var_times_the_noise_times_the_squared_slope():
+    noise = rl.noise.Dropout(keep=0.9)
+    m = rl.signal.MeanField("tanh", 1.76, 0.05, noise=noise)
+    squared = rl.activations.get("tanh").derivative_moment(m.fixed_point().q, 2)
+    assert m.chi == pytest.approx(1.76 * noise.second_moment * squared)
+
+
+def test_critical_weight_var_is_a_float_or_a_sentence():
+    assert type(rl.signal.critical_weight_var("tanh", 0.05)) is float
+    with pytest.raises(ValueError, match="softplus"):
+        rl.signal.critical_weight_var("softplus", 0.05)
+
+
+def test_a_rectifier_at_criticality_is_scale_free_and_no_nan():
+    point = rl.signal.MeanField("relu", 2.0).fixed_point()
+    assert point.kind == "scale-free"
+    assert np.isfinite([point.q, point.c, point.chi]).all()

@@ -12,7 +12,7 @@ import rmtlab
 
 PACKAGE = Path(rmtlab.__file__).parent
 FLOORS = (
-    ("_checks", "_quadrature"),
+    ("_checks", "_progress", "_quadrature"),
     ("gaussian", "ensembles", "laws"),
     ("activations", "noise", "layers", "networks", "_torch_layers", "_torch_noise"),
     ("mlp", "signal"),
