@@ -120,6 +120,17 @@ def test_shifted_relu_line_agrees_with_the_table(alpha, bias_var, q, weight_var,
     assert point.stable
 
 
+@pytest.mark.parametrize("q", [0.1, 0.25, 2.0])
+@pytest.mark.parametrize("name", ["tanh", "hard_tanh", "erf", "shifted_relu"])
+def test_the_critical_point_of_a_given_q_is_that_of_its_bias(name, q):
+    """Symmetry: the line is read from q* to σ_b² and back."""
+    phi = activations.get(name, **({"alpha": 0.5} if name == "shifted_relu" else {}))
+    point = signal.critical_point(phi, preact_var=q)
+    back = signal.critical_point(phi, point.bias_var)
+    assert (back.q, back.weight_var) == pytest.approx((q, point.weight_var), rel=1e-9)
+    assert signal.MeanField(phi, point.weight_var, point.bias_var).fixed_point().q == pytest.approx(q, rel=1e-9)
+
+
 def test_shifted_relu_line_needs_a_positive_shift():
     with pytest.raises(ValueError, match="no critical point"):
         signal.critical_point(activations.get("shifted_relu", alpha=-0.5), 0.05)

@@ -4,7 +4,7 @@ On it σ_w² = 1/E[φ′²] and σ_b² = q − σ_w² E[φ²], so that finding t
 root in log q.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -76,9 +76,15 @@ def critical_weight_var(activation: str | Activation, bias_var: float) -> float:
 
 
 def critical_point(
-    activation: str | Activation, bias_var: float, noise: noises.Noise | None = None
+    activation: str | Activation,
+    bias_var: float | None = None,
+    noise: noises.Noise | None = None,
+    *,
+    preact_var: float | None = None,
 ) -> CriticalPoint:
-    r"""Return the point of the edge of chaos with a given σ_b², the stable one where there is a choice.
+    r"""Return the point of the edge of chaos with a given σ_b², or with a given q*.
+
+    Where several points share a σ_b², it is the stable one. The line is parametrised by q*:
 
     .. math:: \sigma_w^2 = 1/E[\phi'(\sqrt{q^*}z)^2], \qquad
               \sigma_b^2 = q^* - \sigma_w^2 E[\phi(\sqrt{q^*}z)^2]
@@ -88,9 +94,11 @@ def critical_point(
     activation : str or rmtlab.activations.Activation
         φ.
     bias_var : float
-        σ_b², at least 0.
+        σ_b², at least 0. Give this or `preact_var`.
     noise : rmtlab.noise.Noise, optional
         Noise that does anything leaves no point at which correlations live long: the call is refused.
+    preact_var : float
+        q*, above 0; of σ_b² and σ_w² there is then one pair.
 
     Returns
     -------
@@ -99,7 +107,8 @@ def critical_point(
     Raises
     ------
     ValueError
-        If there is no critical point with this bias_var, or the network is noisy.
+        If there is no critical point with this bias_var or q*, not exactly one of the two is given, or the
+        network is noisy.
     TypeError
         If `noise` is not a noise.
 
@@ -115,8 +124,14 @@ def critical_point(
     (0.570047881641, 0.51818648, True)
     >>> signal.critical_point("gelu", bias_var=0.1).stable
     False
+    >>> round(signal.critical_point("hard_tanh", preact_var=0.25).bias_var, 6)
+    0.008895
     """
     _refuse_noise(noise)
+    if (bias_var is None) == (preact_var is None):
+        raise ValueError("critical_point needs either bias_var=σ_b² or preact_var=q*, and not both.")
+    if preact_var is not None:
+        return _point_at(activations.get(activation), preact_var)
     found = critical_points(activation, bias_var)
     return next((point for point in found if point.stable), found[0])
 
@@ -201,6 +216,20 @@ def _point(found: Moments, q: float, bias_var: float = 0.0) -> CriticalPoint:
     else:
         where += f"but the variance leaves it (V′ = {slope:.6g}): the phase depends on the norm of the input."
     return CriticalPoint(weight_var, bias_var, q, slope, stable, residual, where)
+
+
+def _point_at(phi: Activation, preact_var: float) -> CriticalPoint:
+    q = _checks.number(preact_var, "preact_var", low=0, low_open=True, hint="It is the variance q*.")
+    found = moments(phi)
+    if phi.homogeneous:
+        return replace(_rectifier(found, 0.0), q=q)
+    bias_var = found.critical_bias(q)
+    if bias_var < -_LEVEL * q:
+        raise ValueError(
+            f"{phi.name!r} has no critical point with q* = {q:g}: where χ₁ = 1 there, the bias variance would "
+            f"have to be {bias_var:.6g}, which is negative. Choose another preact_var."
+        )
+    return _point(found, q, max(bias_var, 0.0))
 
 
 def _rectifier(found: Moments, bias_var: float) -> CriticalPoint:

@@ -83,6 +83,13 @@ CASES = {
         *on_the_line(signal.critical_point),
         (lambda: signal.critical_point("tanh", 0.05, NOISE), "rl.noise.critical"),
         (lambda: signal.critical_point("tanh", 0.05, "dropout"), "must be None or a noise"),
+        (lambda: signal.critical_point("tanh"), "either bias_var=σ_b² or preact_var=q*"),
+        (lambda: signal.critical_point("tanh", 0.05, preact_var=0.5), "not both"),
+        (lambda: signal.critical_point("tanh", preact_var=0.0), "preact_var"),
+        (
+            lambda: signal.critical_point(rl.activations.get("shifted_relu", alpha=-0.5), preact_var=0.25),
+            "which is negative",
+        ),
     ],
     "phase_diagram": [
         (lambda: signal.phase_diagram("tahn", [1.0], [0.1]), "tanh"),
