@@ -21,6 +21,10 @@ _ROOMS = (
     "networks",
     "mlp",
     "signal",
+    "jacobian",
+    "freeness",
+    "nngp",
+    "ntk",
     "training",
     "comparison",
     "ledger",
@@ -30,7 +34,14 @@ _ROOMS = (
     "explore",
     "check",
 )
-_NAMES = {"MLP": "networks", "serial": "networks", "compare": "comparison"}
+_NAMES = {
+    "CNN": "networks",
+    "MLP": "networks",
+    "ResNet": "networks",
+    "TransformerBlock": "networks",
+    "serial": "networks",
+    "compare": "comparison",
+}
 
 __all__ = sorted([*_ROOMS, *_NAMES])
 

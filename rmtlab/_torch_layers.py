@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from rmtlab.networks import Network
 
 
-class DenseModule(nn.Module):
-    """z = (weight_scale·weight) h + bias_scale·bias."""
+class LinearModule(nn.Module):
+    """What dense and convolutional modules share: W = weight_scale·weight and b = bias_scale·bias."""
 
     def __init__(
         self,
@@ -34,7 +34,7 @@ class DenseModule(nn.Module):
 
     @property
     def effective_weight(self) -> Tensor:
-        """W, out_features × in_features."""
+        """W, out_features × in_features, or × in_channels × patch."""
         return self.weight if self.weight_scale == 1.0 else self.weight_scale * self.weight
 
     @property
@@ -44,9 +44,20 @@ class DenseModule(nn.Module):
             return self.bias
         return self.bias_scale * self.bias
 
+
+class DenseModule(LinearModule):
+    """z = W h + b, the same at each of `rank` axes of positions."""
+
+    def __init__(self, *args: Any, rank: int = 0, **where: Any) -> None:
+        super().__init__(*args, **where)
+        self.rank = rank
+
     def forward(self, h: Tensor) -> Tensor:
-        """Return W h + b for each row of `h`."""
-        return nn.functional.linear(h, self.effective_weight, self.effective_bias)
+        """Return W h + b; features are the last axis, or stand before the spatial ones."""
+        if not self.rank:
+            return nn.functional.linear(h, self.effective_weight, self.effective_bias)
+        z = nn.functional.linear(h.movedim(-1 - self.rank, -1), self.effective_weight, self.effective_bias)
+        return z.movedim(-1, -1 - self.rank)
 
     def extra_repr(self) -> str:
         """Say the shape, as torch's own layers do."""
@@ -70,18 +81,113 @@ class ActivationModule(nn.Module):
         return self.activation.name
 
 
+class ConvolutionModule(LinearModule):
+    """z(p) = Σ_β W_β h(s p + β) + b."""
+
+    def __init__(self, *args: Any, stride: int, margin: int, padding: str, **where: Any) -> None:
+        super().__init__(*args, **where)
+        self.stride, self.margin, self.padding = stride, margin, padding
+
+    def forward(self, h: Tensor) -> Tensor:
+        """Return the convolution of (n, channels, *positions), or of one such input without its first axis."""
+        rank = self.weight.ndim - 2
+        single = h.ndim == rank + 1
+        h = h[None] if single else h
+        margin = 0
+        if self.padding == "circular" and self.margin:
+            h = nn.functional.pad(h, (self.margin,) * 2 * rank, mode="circular")
+        elif self.padding == "zero":
+            margin = self.margin
+        convolve = nn.functional.conv1d if rank == 1 else nn.functional.conv2d
+        z = convolve(h, self.effective_weight, self.effective_bias, self.stride, margin)
+        return z[0] if single else z
+
+    def extra_repr(self) -> str:
+        """Say the shape, as torch's own layers do."""
+        n, m, *size = self.weight.shape
+        return f"{m}, {n}, size={tuple(size)}, stride={self.stride}, padding={self.padding!r}"
+
+
+class GlobalAvgPoolModule(nn.Module):
+    """The mean over the last `rank` axes."""
+
+    def __init__(self, rank: int) -> None:
+        super().__init__()
+        self.axes = tuple(range(-rank, 0))
+
+    def forward(self, h: Tensor) -> Tensor:
+        """Return (…, channels) for (…, channels, *positions)."""
+        return h.mean(self.axes)
+
+
+class LayerNormModule(nn.Module):
+    """Mean 0 and variance 1 over the features, which stand before `rank` spatial axes."""
+
+    def __init__(self, rank: int, eps: float) -> None:
+        super().__init__()
+        self.rank, self.eps = rank, eps
+
+    def forward(self, z: Tensor) -> Tensor:
+        """Return the normalised features at every position."""
+        axis = -1 - self.rank
+        centred = z - z.mean(axis, keepdim=True)
+        return centred / (centred.square().mean(axis, keepdim=True) + self.eps).sqrt()
+
+
+class AttentionModule(nn.Module):
+    """W_O W_V h Gᵀ + b with G the row softmax of scale · qᵀk."""
+
+    def __init__(
+        self,
+        query: nn.Module,
+        key: nn.Module | None,
+        value: nn.Module,
+        output: nn.Module,
+        scale: float,
+        rank: int,
+    ) -> None:
+        super().__init__()
+        self.query, self.key, self.value, self.output = query, key, value, output
+        self.scale, self.rank = scale, rank
+
+    def forward(self, h: Tensor) -> Tensor:
+        """Return (…, out_features, *positions) for (…, in_features, *positions)."""
+        shape = h.shape[h.ndim - self.rank :]
+        h = h.flatten(-self.rank)
+        query = self.query(h)
+        key = query if self.key is None else self.key(h)
+        looks = (self.scale * query.mT @ key).softmax(-1)
+        return self.output(self.value(h) @ looks.mT).unflatten(-1, shape)
+
+
+class ParallelModule(nn.Module):
+    """Σ_b scale_b · g_b(h) over branches g_b."""
+
+    def __init__(self, branches: list[list[nn.Module]], scales: list[float]) -> None:
+        super().__init__()
+        self.branches = nn.ModuleList(nn.Sequential(*branch) for branch in branches)
+        self.scales = scales
+
+    def forward(self, h: Tensor) -> Tensor:
+        """Return the sum of all branches."""
+        parts = [branch(h) for branch in self.branches]
+        parts = [p if s == 1.0 else s * p for p, s in zip(parts, self.scales, strict=True)]
+        return sum(parts[1:], start=parts[0])
+
+
 class NetworkModule(nn.Module):
     """A sampled network: the finite twin of its `description`."""
 
-    def __init__(self, description: "Network", layers: list[nn.Module]) -> None:
+    def __init__(self, description: "Network", layers: list[nn.Module], in_shape: tuple[int, ...]) -> None:
         super().__init__()
         self.description = description
+        self.in_shape = in_shape
         self.layers = nn.ModuleList(layers)
 
     @property
     def weights(self) -> list[Tensor]:
         """The effective W¹ … W^{L+1} as they are now: copies, cut off from the graph."""
-        return [layer.effective_weight.detach().clone() for layer in self._dense_layers()]
+        return [layer.effective_weight.detach().clone() for layer in self._linear_layers()]
 
     @property
     def biases(self) -> list[Tensor]:
@@ -90,28 +196,34 @@ class NetworkModule(nn.Module):
             layer.weight.new_zeros(layer.weight.shape[0])
             if layer.effective_bias is None
             else layer.effective_bias.detach().clone()
-            for layer in self._dense_layers()
+            for layer in self._linear_layers()
         ]
 
     def forward(self, x: Any) -> Tensor:
-        """Return the read-out z^{L+1} for inputs of shape (n, in_features), or (in_features,) for one."""
+        """Return the read-out z^{L+1} for inputs of shape (n, in_features), or (in_features,) for one.
+
+        With positions the shape is (n, channels, *positions), or (channels, *positions).
+        """
         return self.preactivations(x)[-1]
 
     def preactivations(self, x: Any) -> list[Tensor]:
-        """Return z¹ … z^{L+1}, one tensor (n, width) a dense layer, from one forward pass."""
+        """Return z¹ … z^{L+1} from one forward pass, (n, width) or (n, width, *positions).
+
+        One tensor for each linear layer of the chain, and one for each Attention, Residual and Sum.
+        """
         h = self._as_input(x)
         found = []
         for layer in self.layers:
             h = layer(h)
-            if isinstance(layer, DenseModule):
+            if isinstance(layer, _GIVE_PREACTIVATIONS):
                 found.append(h)
         return found
 
-    def _dense_layers(self) -> list[DenseModule]:
-        return [layer for layer in self.layers if isinstance(layer, DenseModule)]
+    def _linear_layers(self) -> list[Any]:
+        return [layer for layer in self.modules() if isinstance(layer, LinearModule)]
 
     def _as_input(self, x: Any) -> Tensor:
-        first = self._dense_layers()[0].weight
+        first = self._linear_layers()[0].weight
         if x.is_complex() if isinstance(x, Tensor) else np.iscomplexobj(x):
             raise TypeError(
                 "x must be real, but complex numbers were given; pass x.real if that is what you mean."
@@ -120,12 +232,18 @@ class NetworkModule(nn.Module):
             x = torch.tensor(_checks.array(x, "x"))
         elif _is_readable(x) and not torch.isfinite(x).all():
             raise ValueError("x holds values that are NaN or infinite; remove or replace them first.")
-        if x.ndim == 0 or x.shape[-1] != first.shape[1]:
+        shape = self.in_shape
+        crowded = len(shape) > 1 and x.ndim > len(shape) + 1
+        if x.ndim == 0 or tuple(x.shape[-len(shape) :]) != shape or crowded:
+            needed = ", ".join(map(str, ("n", *shape)))
             raise ValueError(
-                f"x must have the shape (n, {first.shape[1]}), one input of {first.shape[1]} features a row, "
+                f"x must have the shape ({needed}), one input of {shape[0]} features a row, "
                 f"but its shape is {tuple(x.shape)}."
             )
         return x.to(dtype=first.dtype, device=first.device)
+
+
+_GIVE_PREACTIVATIONS = (LinearModule, AttentionModule, ParallelModule)
 
 
 def _is_readable(x: Tensor) -> bool:

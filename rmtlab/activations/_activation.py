@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from types import MappingProxyType, SimpleNamespace
 from typing import Any
 
@@ -76,6 +76,15 @@ class Activation:
     def homogeneous(self) -> bool:
         """Whether φ(λx) = λφ(x) for every λ > 0 (degree one: sign, of degree zero, does not count)."""
         return self._rule.homogeneous
+
+    @cached_property
+    def parity(self) -> int:
+        """1 for an even function, −1 for an odd one, 0 otherwise."""
+        x = np.linspace(0.05, 6.0, 40)
+        right, left = self(x), self(-x)
+        if np.allclose(left, right, rtol=1e-13, atol=1e-15):
+            return 1
+        return -1 if np.allclose(left, -right, rtol=1e-13, atol=1e-15) else 0
 
     def __call__(self, x: Any) -> Any:
         """Return φ(x), entry by entry, for an array or a tensor."""

@@ -119,13 +119,14 @@ def hard_tanh(p: Pair) -> Dual:
     """
     k, s = np.abs(p.k), p.s
     inside, corners, edges = np.zeros((3, *p.a.shape))
-    for q in (p.a, p.b):
-        h, near, far = _threshold(1.0, q), _ratio(q - k, s), _ratio(q, s) + _ratio(k, s)
+    rests = p.rests()
+    for q, rest in zip((p.a, p.b), rests, strict=True):
+        h, near, far = _threshold(1.0, q), _ratio(rest, s), _ratio(q, s) + _ratio(k, s)
         inside = inside + 2 * (_within(h, near) + _within(h, far))
         corners = corners + 2 * (special.owens_t(h, far) - special.owens_t(h, near))
         edges = edges + 2 * np.sqrt(q) * _density(h) * _between(_times(h, near), _times(h, far))
     inside = np.where((p.a == 0) & (p.b == 0), 1.0, inside)
-    h, y = _threshold(1.0, p.a), _times(_threshold(1.0, p.a), _ratio(p.a - k, s))
+    h, y = _threshold(1.0, p.a), _times(_threshold(1.0, p.a), _ratio(rests[0], s))
     peak = s * _density(h) * _density(y) * -2 * np.expm1(-2 * _ratio(_ratio(k, s), s))
     value = np.where(s == 0, _clipped_product(p.a, p.b), k * inside + corners + peak - edges)
     return np.sign(p.k) * value, inside
@@ -147,7 +148,8 @@ def _ramps(p: Pair, x: float) -> Dual:
     P is the sum of ½Φ(−h) − T(h, t) over h = x/√a, x/√b and t = (a − k)/s, (b − k)/s.
     """
     h1, h2 = _threshold(x, p.a), _threshold(x, p.b)
-    t1, t2 = _ratio(p.a - p.k, p.s), _ratio(p.b - p.k, p.s)
+    rests = (np.where(p.k > 0, rest, q - p.k) for q, rest in zip((p.a, p.b), p.rests(), strict=True))
+    t1, t2 = (_ratio(rest, p.s) for rest in rests)
     both = _beyond(h1, t1) + _beyond(h2, t2)
     y1, y2 = _times(-h1, t1), _times(-h2, t2)
     d1, d2 = _density(h1), _density(h2)

@@ -10,12 +10,13 @@ from rmtlab import _checks
 from rmtlab.gaussian import _correlation, _geometric_mean
 
 _SLACK = 1e-6
+_CLOSE = 1e-3
 _TINY = np.finfo(float).tiny  # below it rounding is no longer relative
 
 
 @dataclass(frozen=True, eq=False)
 class Pair:
-    """Variances a and b, covariance k, correlation c and s = √(ab − k²).
+    """Variances a and b, covariance k, correlation c, s = √(ab − k²) and gap = 1 − |c|.
 
     Exact where a = b, so that k = a gives s = 0. No product is formed that could leave float64.
     """
@@ -25,6 +26,7 @@ class Pair:
     k: np.ndarray
     c: np.ndarray
     s: np.ndarray
+    gap: np.ndarray
 
     @classmethod
     def of(cls, q11: Any, q22: Any, q12: Any) -> "Pair":
@@ -52,12 +54,27 @@ class Pair:
             )
         k = np.clip(k, -g, g)
         closeness, gap, direction = _correlation(a, b, k)
-        return cls(a, b, k, direction * closeness, g * np.sqrt(gap * (1 + closeness)))
+        return cls(a, b, k, direction * closeness, g * np.sqrt(gap * (1 + closeness)), gap)
+
+    @classmethod
+    def near(cls, a: np.ndarray, b: np.ndarray, gap: np.ndarray, sign: Any = 1.0) -> "Pair":
+        """Return the covariance whose correlation is 1 − gap, with the sign of `sign`."""
+        g = _geometric_mean(a, b)
+        c = np.copysign(1 - gap, sign)
+        return cls(a, b, g * c, c, g * np.sqrt(gap * (2 - gap)), gap)
 
     @classmethod
     def parallel(cls, q: np.ndarray) -> "Pair":
         """Return the covariance of (u, u)."""
-        return cls(q, q, q, np.sign(q), np.zeros_like(q))
+        return cls(q, q, q, np.sign(q), np.zeros_like(q), np.zeros_like(q))
+
+    def rests(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return a − |k| and b − |k|, from the gap where a difference would lose digits."""
+        g, k = _geometric_mean(self.a, self.b), np.abs(self.k)
+        apart, lost = np.sqrt(self.a) - np.sqrt(self.b), g * self.gap
+        near = (self.gap < _CLOSE) & (np.abs(self.a - self.b) < _CLOSE * g)
+        left, right = np.sqrt(self.a) * apart + lost, lost - np.sqrt(self.b) * apart
+        return np.where(near, left, self.a - k), np.where(near, right, self.b - k)
 
     @cached_property
     def arcsine(self) -> np.ndarray:

@@ -15,7 +15,7 @@ FLOORS = (
     ("_checks", "_progress", "_quadrature"),
     ("gaussian", "ensembles", "laws"),
     ("activations", "noise", "layers", "networks", "_torch_layers", "_torch_noise"),
-    ("mlp", "signal"),
+    ("mlp", "signal", "jacobian", "freeness", "nngp", "ntk"),
     ("training", "_torch_training"),
     ("comparison", "ledger", "sweep", "plots", "data", "explore", "check", "answers"),
 )
@@ -25,6 +25,7 @@ SIDEWAYS = {
     "layers": {"activations", "noise", "_torch_layers"},
     "networks": {"activations", "noise", "layers", "_torch_layers"},
     "_torch_layers": {"activations", "networks"},
+    "jacobian": {"signal"},
     "training": {"_torch_training"},
     "check": {"answers"},
 }

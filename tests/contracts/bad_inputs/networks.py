@@ -5,10 +5,11 @@ import torch
 
 from rmtlab._torch_layers import NetworkModule
 from rmtlab.layers import Activation, Dense, Noise, State
-from rmtlab.networks import MLP, Network, serial
+from rmtlab.networks import CNN, MLP, Network, ResNet, TransformerBlock, serial
 from rmtlab.noise import Dropout
 
 NET = MLP(2, "relu")
+ONES = np.ones((2, 3))
 MODULE = NET.sample(3, in_features=2)
 RETURNED = [NetworkModule]
 
@@ -37,6 +38,23 @@ CASES = {
         (lambda: MLP(2, "relu", weights="haar"), "weights cannot be 'haar'"),
         (lambda: MLP(2, "relu", noise=0.8), "noise must be a noise of rmtlab.noise"),
         (lambda: MLP(2, "relu", parameterization="mup"), "parameterization cannot be 'mup'"),
+    ],
+    "CNN": [
+        (lambda: CNN(0, "relu"), "depth must be a whole number of at least 1"),
+        (lambda: CNN(2, "relu", size=2), "size must be odd"),
+        (lambda: CNN(2, "relu", dimensions=3), "dimensions must be 1 or 2"),
+        (lambda: CNN(2, "relu", read_out="flaten"), "Did you mean 'flatten'"),
+        (lambda: CNN(2, "relu").kernel(ONES), "A Conv2d needs inputs of the shape"),
+    ],
+    "ResNet": [
+        (lambda: ResNet(0, "relu"), "depth must be a whole number of at least 1"),
+        (lambda: ResNet(2, "relu", branch_var=-1.0), "branch_var must be a finite number at least 0"),
+        (lambda: ResNet(2, "rleu", size=None), "Did you mean 'relu'"),
+    ],
+    "TransformerBlock": [
+        (lambda: TransformerBlock(0), "depth must be a whole number of at least 1"),
+        (lambda: TransformerBlock(query_var=-1.0), "query_var must be a finite number at least 0"),
+        (lambda: TransformerBlock().kernel(ONES), "needs positions that look at each other"),
     ],
     "serial": [
         (lambda: serial(), "needs a Dense as its last layer"),
@@ -71,10 +89,28 @@ CASES = {
         (lambda: NET.sample(3, in_features=1, out_features=-1), "out_features must be a whole number"),
         (lambda: NET.sample(3, in_features=1, seed=-1), "seed must be a whole number of at least 0"),
         (lambda: NET.sample(3, in_features=1, seed=None), "seed must be a whole number"),
+        (lambda: CNN(1, "relu").sample(3, in_features=1), "A Conv2d needs inputs of the shape"),
+        (lambda: NET.sample(3, in_features=1, positions=(0,)), "positions must be a whole number"),
         (lambda: NET.sample(3, in_features=1, dtype="float16"), "dtype cannot be 'float16'"),
+    ],
+    "Network.kernel": [
+        (lambda: NET.kernel([1.0, 2.0]), "x1 must have 2 axes or more"),
+        (lambda: NET.kernel(ONES, [1.0, 2.0]), "x2 must have 2 axes or more"),
+        (lambda: NET.kernel([[np.nan]]), "x1 holds 1 values that are NaN or infinite"),
+        (lambda: NET.kernel(ONES, np.ones((2, 4))), "x1 has 3 and x2 has 4"),
+        (lambda: NET.kernel(ONES, width=0), "width must be a whole number of at least 1"),
+        (lambda: NET.kernel(ONES, dtype="float46"), "Did you mean 'float64'"),
+        (lambda: NET.kernel(ONES, block=0), "block must be a whole number of at least 1"),
+        (lambda: MLP(2, "relu", parameterization="standard").kernel(ONES), "grows with the width"),
+        (lambda: MLP(600, "relu", weight_var=20.0).kernel(ONES), "leave the range of float64 at layer"),
+        (lambda: NET.kernel(1e30 * ONES, dtype="float32"), "leaves the range of float32"),
+        (lambda: NET.kernel(np.ones((2, 3, 4))), "still has positions"),
     ],
     "NetworkModule.forward": input_cases(MODULE),
     "NetworkModule.preactivations": input_cases(MODULE.preactivations),
 }
 
-NOTHING_TO_REFUSE = {"NetworkModule": "Network.sample makes it from checked input"}
+NOTHING_TO_REFUSE = {
+    "Kernel": "Network.kernel makes it",
+    "NetworkModule": "Network.sample makes it from checked input",
+}

@@ -8,7 +8,7 @@ Depth L counts the hidden, activated layers; a linear read-out follows. With h�
     z^l = W^l h^{l-1} + b^l,   h^l = φ(z^l)   for l = 1 … L,   and the output is z^{L+1}.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from typing import TYPE_CHECKING, Any
@@ -17,12 +17,15 @@ import numpy as np
 
 from rmtlab import _checks, activations
 from rmtlab import noise as noises
-from rmtlab.layers import PREACTIVATION, SIGNAL, Activation, Dense, Layer, Noise, State, _shortest
+from rmtlab.layers import Activation, Dense, Layer, Noise, State
+from rmtlab.layers._activation import shortest
+from rmtlab.layers._linear import Linear
+from rmtlab.layers._place import PREACTIVATION, Place
+from rmtlab.networks import _kernel
+from rmtlab.networks._kernel import Kernel
 
 if TYPE_CHECKING:
     from rmtlab._torch_layers import NetworkModule
-
-__all__ = ["MLP", "Network", "serial"]
 
 
 @dataclass(frozen=True, repr=False)
@@ -43,6 +46,7 @@ class Network:
 
     Examples
     --------
+    >>> from rmtlab.layers import Activation, Dense
     >>> net = Network([Dense(2.0), Activation("relu"), Dense(2.0)])
     >>> net.depth, net.weight_var
     (1, 2.0)
@@ -57,46 +61,57 @@ class Network:
                 "serial(...) takes them one by one."
             )
         object.__setattr__(self, "layers", tuple(self.layers))
-        kind = SIGNAL
-        for position, layer in enumerate(self.layers, start=1):
+        self._places(Place(positions=None, fan_in=1, width=1, all_pairs=True))
+
+    def _places(self, place: Place) -> list[Place]:
+        """Return where each layer stands, and what the last one gives, or raise the sentence against it."""
+        places = [place]
+        for number, layer in enumerate(self.layers, start=1):
             if not isinstance(layer, Layer):
                 raise TypeError(
-                    f"Layer {position} of the network is a {type(layer).__name__}; "
-                    "a network is made of Dense, Activation and Noise layers."
+                    f"Layer {number} of the network is a {type(layer).__name__}; "
+                    "a network is made of the layers of rmtlab.layers, such as Dense and Activation."
                 )
-            if layer.takes != kind:
-                raise ValueError(f"Layer {position} of the network can't stand there. {layer.misplaced}")
-            kind = layer.gives
-        if kind != PREACTIVATION:
+            try:
+                places.append(layer._next(places[-1]))
+            except ValueError as refusal:
+                where = " can't stand there." if places[-1].kind not in layer.takes else ":"
+                raise ValueError(f"Layer {number} of the network{where} {refusal}") from None
+        if places[-1].kind != PREACTIVATION or not isinstance(self.layers[-1], Dense):
             raise ValueError(
                 "A network needs a Dense as its last layer, the linear read-out; "
                 "add one at the end, such as Dense(weight_var=1.0)."
             )
+        if places[-1].positions:
+            raise ValueError(
+                "The read-out of this network still has positions; put a Flatten or a GlobalAvgPool before it."
+            )
+        return places
 
     @property
     def depth(self) -> int:
         """L, the number of hidden, activated layers."""
-        return len(self._all(Activation))
+        return sum(isinstance(layer, Activation) for layer in _leaves(self.layers))
 
     @property
     def weight_var(self) -> float:
-        """σ_w², where all dense layers share it."""
-        return self._shared("weight_var", [dense.weight_var for dense in self._all(Dense)])
+        """σ_w², where all dense and convolutional layers share it."""
+        return self._shared("weight_var", [layer.weight_var for layer in self._all(Linear)])
 
     @property
     def bias_var(self) -> float:
-        """σ_b², where all dense layers share it."""
-        return self._shared("bias_var", [dense.bias_var for dense in self._all(Dense)])
+        """σ_b², where all dense and convolutional layers share it."""
+        return self._shared("bias_var", [layer.bias_var for layer in self._all(Linear)])
 
     @property
     def weights(self) -> str:
-        """How weights are drawn, where all dense layers share it."""
-        return self._shared("weights", [dense.weights for dense in self._all(Dense)])
+        """How weights are drawn, where all dense and convolutional layers share it."""
+        return self._shared("weights", [layer.weights for layer in self._all(Linear)])
 
     @property
     def parameterization(self) -> str:
-        """What is trained, where all dense layers share it."""
-        return self._shared("parameterization", [dense.parameterization for dense in self._all(Dense)])
+        """What is trained, where all dense and convolutional layers share it."""
+        return self._shared("parameterization", [layer.parameterization for layer in self._all(Linear)])
 
     @property
     def activation(self) -> "activations.Activation":
@@ -120,6 +135,8 @@ class Network:
     def propagate(self, state: State) -> State:
         """Carry kernels from the input to the read-out of the infinitely wide network.
 
+        :meth:`kernel` gives the same numbers faster.
+
         Parameters
         ----------
         state : State
@@ -138,6 +155,8 @@ class Network:
 
         Examples
         --------
+        >>> from rmtlab.layers import State
+        >>> from rmtlab.networks import MLP
         >>> net = MLP(depth=3, activation="relu", weight_var=2.0)
         >>> state = net.propagate(State.from_inputs([[1.0, 1.0]]))
         >>> print(state.nngp.round(12), state.ntk.round(12))
@@ -145,12 +164,68 @@ class Network:
         """
         return reduce(lambda reached, layer: layer.propagate(reached), self.layers, state)
 
+    def kernel(
+        self,
+        x1: Any,
+        x2: Any = None,
+        width: int | None = None,
+        dtype: Any = "float64",
+        device: Any = None,
+        block: int | None = None,
+    ) -> Kernel:
+        r"""Return the kernels of the infinitely wide network, of all pairs of inputs.
+
+        K⁰ = Θ⁰ = σ_w² x₁·x₂/d + σ_b² for a first Dense, and then layer by layer as each of them says.
+
+        Pairs travel through all layers in blocks, so that beyond the result the memory is that of a
+        few blocks. With ``x2=None`` only half of them do. The correlation's distance from 1 is carried
+        beside the kernels: inputs that are nearly parallel, opposite, equal, or of very different size
+        keep their digits.
+
+        Parameters
+        ----------
+        x1 : array_like, shape (n1, d), or (n1, channels, *positions)
+            Inputs, one a row.
+        x2 : array_like, like x1, optional
+            Other inputs. Without them the pairs are those of `x1` with itself, and the diagonal is one
+            pass through the network: its two members share their noise.
+        width : int, optional
+            Width of the hidden layers. The standard parameterisation requires it, because its tangent
+            kernel is proportional to it.
+        dtype : {"float64", "float32"} or torch.dtype
+            Precision of the computation and of the result. Inputs and variances are float64 always.
+        device : torch.device or str, optional
+            Where blocks are computed, by torch; without it, on the CPU by NumPy.
+        block : int, optional
+            So many inputs are taken at once on either side.
+
+        Returns
+        -------
+        Kernel
+            Frozen; ``nngp`` and ``ntk`` are NumPy arrays of the shape (n1, n2).
+
+        Raises
+        ------
+        ValueError
+            If the inputs do not suit each other or the network, hold NaN, the width is missing, or a kernel
+            leaves the range of the precision.
+
+        Examples
+        --------
+        >>> from rmtlab.networks import MLP
+        >>> k = MLP(depth=3, activation="relu", weight_var=2.0).kernel([[1.0, 1.0]])
+        >>> print(k.nngp.round(12), k.ntk.round(12))
+        [[2.]] [[8.]]
+        """
+        return _kernel.compute(self, x1, x2, width, dtype, device, block)
+
     def sample(
         self,
         width: int | Sequence[int] = 1000,
         *,
         in_features: int,
         out_features: int = 1,
+        positions: Sequence[int] = (),
         seed: int = 0,
         dtype: Any = "float32",
         device: Any = None,
@@ -162,10 +237,14 @@ class Network:
 
         Parameters
         ----------
-        width : int or sequence of L ints
-            Number of neurons of the hidden layers.
+        width : int or sequence of ints
+            Number of neurons, or channels, of the hidden layers; in a sequence one for each layer that may
+            change their number (Dense, convolution, Attention, Sum), the read-out excepted.
         in_features, out_features : int
-            Size of x and of the read-out.
+            Size of x, or its number of channels, and of the read-out.
+        positions : sequence of int
+            Spatial sizes of x: ``(height, width)`` for images of shape (n, channels, height, width),
+            ``(length,)`` for sequences of shape (n, channels, length), nothing for flat inputs.
         seed : int
             The draw.
         dtype : {"float32", "float64"} or torch.dtype
@@ -189,6 +268,7 @@ class Network:
 
         Examples
         --------
+        >>> from rmtlab.networks import MLP
         >>> net = MLP(depth=2, activation="tanh", weight_var=1.5, bias_var=0.05)
         >>> module = net.sample(width=64, in_features=3, out_features=2)
         >>> [tuple(z.shape) for z in module.preactivations([[0.1, 0.2, 0.3]])]
@@ -197,29 +277,34 @@ class Network:
         from rmtlab import _torch_layers
 
         features = _checks.count(in_features, "in_features")
+        shape = tuple(_checks.count(size, "positions") for size in positions)
+        places = self._places(Place(positions=shape, fan_in=features, width=1, all_pairs=True))
         sizes = iter([*self._widths(width), _checks.count(out_features, "out_features")])
         root = np.random.default_rng(_checks.count(seed, "seed", minimum=0))
         weight_draws, noise_draws = root.spawn(2)
-        modules = []
-        for layer in self.layers:
-            size = next(sizes) if isinstance(layer, Dense) else features
+        modules: list[Any] = []
+        for layer, place in zip(self.layers, places, strict=False):
+            size = next(sizes) if layer.chooses_features else layer._features_behind(features, place)
             (rng,) = (noise_draws if isinstance(layer, Noise) else weight_draws).spawn(1)
-            modules.append(layer.module(features, size, rng=rng, dtype=dtype, device=device))
+            modules.append(
+                layer.module(features, size, positions=place.sizes, rng=rng, dtype=dtype, device=device)
+            )
             features = size
-        return _torch_layers.NetworkModule(self, modules)
+        return _torch_layers.NetworkModule(self, modules, (_checks.count(in_features, "in_features"), *shape))
 
     def _widths(self, width: Any) -> list[int]:
+        hidden = sum(layer.chooses_features for layer in self.layers) - 1
         if np.ndim(width) == 0:
-            return [_checks.count(width, "width")] * self.depth
-        if len(width) != self.depth:
+            return [_checks.count(width, "width")] * hidden
+        if len(width) != hidden:
             raise ValueError(
-                f"width must be one number, or one for each of the {self.depth} hidden layers, "
+                f"width must be one number, or one for each of the {hidden} hidden layers, "
                 f"but {len(width)} were given."
             )
         return [_checks.count(w, "width") for w in width]
 
     def _all(self, kind: type) -> list[Any]:
-        return [layer for layer in self.layers if isinstance(layer, kind)]
+        return [layer for layer in _leaves(self.layers) if isinstance(layer, kind)]
 
     def _shared(self, name: str, values: list[Any]) -> Any:
         if not values:
@@ -230,13 +315,16 @@ class Network:
 
     def __repr__(self) -> str:
         try:
-            return self._repr_as_mlp()
+            text = self._repr_as_mlp()
         except AttributeError:
+            text = None
+        if text is None or any(type(layer) not in (Dense, Activation, Noise) for layer in self.layers):
             return f"serial({', '.join(map(repr, self.layers))})"
+        return text
 
     def _repr_as_mlp(self) -> str:
         return (
-            f"MLP(depth={self.depth}, activation={_shortest(self.activation)}, "
+            f"MLP(depth={self.depth}, activation={shortest(self.activation)}, "
             f"weight_var={self.weight_var!r}, bias_var={self.bias_var!r}, weights={self.weights!r}, "
             f"noise={self.noise!r}, parameterization={self.parameterization!r})"
         )
@@ -247,9 +335,9 @@ def serial(*layers: Layer) -> Network:
 
     Parameters
     ----------
-    *layers : Dense, Activation or Noise
-        From the input to the linear read-out. Each Dense but the last is followed by an Activation;
-        Noise stands where a signal is, in front of a Dense.
+    *layers : Layer
+        From the input to the linear read-out, see :mod:`rmtlab.layers`. Each Dense but the last is
+        followed by an Activation; Noise stands where a signal is, in front of a Dense.
 
     Returns
     -------
@@ -265,6 +353,8 @@ def serial(*layers: Layer) -> Network:
 
     Examples
     --------
+    >>> from rmtlab.layers import Activation, Dense
+    >>> from rmtlab.networks import MLP
     >>> net = serial(Dense(2.0), Activation("relu"), Dense(1.0, bias_var=0.1))
     >>> net.depth
     1
@@ -274,52 +364,9 @@ def serial(*layers: Layer) -> Network:
     return Network(layers)
 
 
-def MLP(
-    depth: int,
-    activation: "str | activations.Activation",
-    weight_var: float = 1.0,
-    bias_var: float = 0.0,
-    weights: str = "gaussian",
-    noise: "noises.Noise | None" = None,
-    parameterization: str = "ntk",
-) -> Network:
-    """Return a multilayer perceptron: L hidden, activated layers and a linear read-out.
-
-    It is a :func:`serial` of layers, [Noise] Dense Activation … [Noise] Dense, in which every Dense,
-    the read-out too, has the same variances.
-
-    Parameters
-    ----------
-    depth : int
-        L, the number of hidden layers, at least 1.
-    activation : str or rmtlab.activations.Activation
-        φ, such as "relu" or "tanh".
-    weight_var, bias_var : float
-        σ_w² and σ_b², variances and never standard deviations. ``bias_var=0`` makes no biases.
-    weights : {"gaussian", "orthogonal"}
-        How weights are drawn.
-    noise : noise of :mod:`rmtlab.noise`, optional
-        What acts on x and on every h^l.
-    parameterization : {"ntk", "standard"}
-        What the trained parameters are, see :class:`rmtlab.layers.Dense`.
-
-    Returns
-    -------
-    Network
-        The frozen description.
-
-    Raises
-    ------
-    ValueError
-        For a depth below 1, a negative variance or an unknown name.
-
-    Examples
-    --------
-    >>> net = MLP(depth=10, activation="tanh", weight_var=1.5, bias_var=0.05)
-    >>> net.depth, net.weight_var, net.activation.name
-    (10, 1.5, 'tanh')
-    """
-    depth = _checks.count(depth, "depth", hint="A linear model is serial(Dense(...)).")
-    dense = Dense(weight_var, bias_var, weights, parameterization)
-    before = [] if noise is None else [Noise(noise)]
-    return serial(*[*before, dense, Activation(activation)] * depth, *before, dense)
+def _leaves(layers: Sequence[Layer]) -> Iterator[Layer]:
+    """Yield the layers, and those inside branches, in order."""
+    for layer in layers:
+        yield layer
+        for branch in layer._branches():
+            yield from _leaves(branch)

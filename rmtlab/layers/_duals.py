@@ -1,0 +1,295 @@
+r"""Activations on blocks of pairs, in place: K → E[φ(u)φ(v)], Θ → E[φ′(u)φ′(v)]·Θ, and the gap.
+
+The gap 1 − |c| is never formed as a difference where it is small: near c = ±1 kernels with a kink
+feel its square root, and chaotic networks amplify whatever is lost.
+"""
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from rmtlab import activations
+from rmtlab.activations import _closed
+from rmtlab.activations._pair import Pair
+from rmtlab.layers import _hermite
+from rmtlab.layers._rows import Pairs, Rows, own_pairs
+
+_NEAR = 1e-5  # below it the gap behind an activation comes from an integral of the slope
+_NEAR_SMOOTH = 1e-7  # the same where the slope of a smooth function is as good as constant
+_T, _T_WEIGHTS = np.polynomial.legendre.leggauss(4)
+_T, _T_WEIGHTS = (_T + 1) / 2, (_T + 1) / 2 * _T_WEIGHTS  # of ∫₀¹ 2t f(t) dt
+_STEPS = 0.01 * np.arange(1, 5)
+
+
+def rows(activation: activations.Activation, before: Rows, tangent: bool = True) -> Rows:
+    """Return the second moments behind the activation, and leave with `before` what its pairs will need."""
+    if not activation.homogeneous and activation._rule.dual is None:
+        before.extra = _hermite.Series.of(activation, before.variance)
+    after = Rows(np.asarray(activation.moment(before.variance, 2)))
+    if not before.all_pairs:
+        return after
+    own = own_pairs(before)
+    carry(activation, own, before, before, after, after)
+    p = np.arange(own.nngp.shape[-1])
+    own.nngp[:, p, p] = after.moment
+    return Rows(own.nngp, all_pairs=True)
+
+
+def carry(
+    activation: activations.Activation, pairs: Pairs, one: Rows, two: Rows, behind1: Rows, behind2: Rows
+) -> None:
+    """Take `pairs` through the activation; `one` and `two` stand before it, `behind1` and `behind2` after."""
+    if activation.homogeneous:
+        _rectifier(activation, pairs, behind1, behind2)
+    elif activation._rule.dual is _closed.erf:
+        _erf(activation, pairs, one, two, behind1, behind2)
+    elif activation._rule.dual is not None:
+        _by_pair(activation, pairs, one, two, behind1, behind2)
+    else:
+        _by_series(activation, pairs, one, two, behind1, behind2)
+
+
+def _rectifier(activation: activations.Activation, pairs: Pairs, one: Rows, two: Rows) -> None:
+    r"""φ of slopes l and r, with λ = ((l+r)/2)² and ε = ((r−l)/2)², θ = arccos |c|, s = sin θ.
+
+    E[φφ]/√(E[φ²]E[φ²]) = ±λ̂(1 − g) + ε̂(1 − g + (2/π)(s − (1 − g)θ)), λ̂ + ε̂ = 1, g the gap, so that
+    for c ≥ 0 the gap becomes g − ε̂(2/π)(s − (1 − g)θ).
+    """
+    xp, gap = pairs.xp, pairs.gap
+    total, even = _slopes(activation)
+    negative = pairs.nngp < 0
+    mixed = bool(negative.any())
+    half = xp.sqrt(gap * 0.5)
+    angle = xp.arcsin(half)
+    excess = gap * -0.5
+    excess += 1.0
+    xp.sqrt(excess, out=excess)
+    excess *= half
+    rest = 1.0 - gap
+    rest *= angle
+    excess -= rest
+    excess *= 4 / np.pi * even
+    if mixed:
+        turned, cosine = _turned(xp, gap[negative], excess[negative], even)
+        angle[negative] = np.pi / 2 - angle[negative]
+    gap -= excess
+    if mixed:
+        gap[negative] = turned
+    if pairs.ntk is not None:
+        angle *= -4 / np.pi * even * total
+        angle += total
+        pairs.ntk *= angle
+    xp.subtract(xp.ones_like(gap[..., :1]), gap, out=rest)
+    if mixed:
+        rest[negative] *= xp.sign(cosine)
+    rest *= pairs.product(one.root, two.root)
+    pairs.nngp = rest
+
+
+def _turned(xp: Any, gap: Any, excess: Any, even: float) -> tuple[Any, Any]:
+    """Return gap and cosine behind a rectifier for obtuse angles, whose linear part is turned around."""
+    rest = 1 - gap
+    cosine = (2 * even - 1) * rest + excess
+    behind = xp.where(cosine < 0, gap + 2 * even * rest + excess, gap + 2 * (1 - even) * rest - excess)
+    return xp.clip(behind, 0.0, 1.0), cosine
+
+
+@cache
+def _slopes(activation: activations.Activation) -> tuple[float, float]:
+    """Return λ + ε and ε̂ of a homogeneous function."""
+    left, right = (float(activation(sign)) * sign for sign in (-1.0, 1.0))
+    total = (left**2 + right**2) / 2
+    return total, ((right - left) / 2) ** 2 / total if total else 0.0
+
+
+def _erf(
+    activation: activations.Activation, pairs: Pairs, one: Rows, two: Rows, behind1: Rows, behind2: Rows
+) -> None:
+    r"""K = (2/π) arcsin c̃ and K̇ = (4/π)√(δ₁δ₂)/√(1 − c̃²), c̃ = α₁α₂c, δ = 1/(1 + 2q), α² = 1 − δ."""
+    xp, near = pairs.xp, _near(pairs, _NEAR, activation)
+    (a1, d1), (a2, d2) = (_erf_rows(rows) for rows in (one, two))
+    after = _near_gap(activation, pairs, near, one, two, behind1, behind2)
+    apart = pairs.inner(_beside(a1 / np.sqrt(2)), _beside(-a2 / np.sqrt(2))[..., ::-1])
+    apart *= apart
+    apart += pairs.inner(_beside(d1 / 2), _beside(d2 / 2)[..., ::-1])
+    gap = pairs.gap
+    gap *= pairs.product(a1, a2)
+    gap += apart
+    if pairs.ntk is not None:
+        sine = 2.0 - gap
+        sine *= gap
+        xp.sqrt(sine, out=sine)
+        pairs.ntk /= sine
+        pairs.ntk *= pairs.product(4 / np.pi * np.sqrt(d1), np.sqrt(d2))
+    gap *= 0.5
+    xp.sqrt(gap, out=gap)
+    xp.arcsin(gap, out=gap)
+    gap *= -4 / np.pi
+    gap += 1.0
+    pairs.nngp = xp.copysign(gap, pairs.nngp)
+    _direct_gap(pairs, behind1, behind2)
+    if near is not None:
+        pairs.gap[near] = after
+
+
+def _beside(values: np.ndarray) -> np.ndarray:
+    """Return the values and 1 on a last axis: u + v is their inner product with (1, v)."""
+    return np.stack([values, np.ones_like(values)], axis=-1)
+
+
+def _erf_rows(rows: Rows) -> tuple[np.ndarray, np.ndarray]:
+    """Return α and δ."""
+    delta = rows.derive("delta", lambda rows: 1 / (1 + 2 * rows.variance))
+    return rows.derive("alpha", lambda rows: np.sqrt(2 * rows.variance / (1 + 2 * rows.variance))), delta
+
+
+def _by_pair(
+    activation: activations.Activation, pairs: Pairs, one: Rows, two: Rows, behind1: Rows, behind2: Rows
+) -> None:
+    """By the closed form of :mod:`rmtlab.activations`, in NumPy."""
+    near = _near(pairs, _NEAR, activation)
+    after = _near_gap(activation, pairs, near, one, two, behind1, behind2)
+    numpy = (_as_numpy(part) for part in (pairs.nngp, pairs.gap))
+    a, b, k, gap = np.broadcast_arrays(
+        _as_numpy(pairs.first(one.variance)), _as_numpy(pairs.second(two.variance)), *numpy
+    )
+    value, slope = activation._dual(Pair.near(a, b, gap, k))
+    _put(pairs, value, slope)
+    _direct_gap(pairs, behind1, behind2)
+    if near is not None:
+        pairs.gap[near] = after
+
+
+def _by_series(
+    activation: activations.Activation, pairs: Pairs, one: Rows, two: Rows, behind1: Rows, behind2: Rows
+) -> None:
+    """By Mehler's formula, and by quadrature the pairs for which that is not certain."""
+    smooth = not activation.kinks
+    near = _near(pairs, _NEAR_SMOOTH if smooth else _NEAR, activation)
+    if not smooth:
+        after = _near_gap(activation, pairs, near, one, two, behind1, behind2)
+    value, slope = _hermite.averages(activation, pairs, one, two)
+    if smooth and near is not None:
+        after = _near_gap(activation, pairs, near, one, two, behind1, behind2, slope[near])
+    pairs.nngp = value
+    if pairs.ntk is not None:
+        pairs.ntk *= slope
+    _direct_gap(pairs, behind1, behind2)
+    if near is not None:
+        pairs.gap[near] = after
+
+
+def _put(pairs: Pairs, value: np.ndarray, slope: np.ndarray) -> None:
+    pairs.nngp = pairs.like(value)
+    if pairs.ntk is not None:
+        pairs.ntk *= pairs.like(slope)
+
+
+def _direct_gap(pairs: Pairs, one: Rows, two: Rows) -> None:
+    """Form the gap as a difference, which is good to rounding beside 1."""
+    xp = pairs.xp
+    gap = abs(pairs.nngp)
+    gap *= pairs.product(-_inverse_root(one), _inverse_root(two))
+    gap += 1.0
+    pairs.gap = xp.clip(gap, 0.0, 1.0)
+    zero1, zero2 = (rows.derive("zero", lambda rows: 1.0 * (rows.root == 0)) for rows in (one, two))
+    if zero1.any() and zero2.any():
+        pairs.gap -= pairs.first(zero1) * pairs.second(zero2)
+
+
+def _inverse_root(rows: Rows) -> np.ndarray:
+    """Return 1/√q, and 0 where q is 0."""
+    return rows.derive("inverse", lambda r: np.divide(1, r.root, out=np.zeros_like(r.root), where=r.root > 0))
+
+
+def _near(pairs: Pairs, below: float, activation: activations.Activation) -> Any:
+    """Mark the pairs so nearly parallel, or opposite if φ is odd or even; None if there are none."""
+    near = pairs.gap < below
+    if not bool(near.any()):
+        return None
+    if not activation.parity:
+        near &= pairs.nngp >= 0
+    return near if bool(near.any()) else None
+
+
+def _near_gap(
+    activation: activations.Activation,
+    pairs: Pairs,
+    near: Any,
+    one: Rows,
+    two: Rows,
+    behind1: Rows,
+    behind2: Rows,
+    slope: Any = None,
+) -> Any:
+    r"""Return the gap behind the activation of nearly parallel pairs.
+
+    With m = √(ab), M = √(E[φ(u)²]E[φ(v)²]) and D = m·gap, Price's theorem gives
+
+        M − K = [M − K(m)] + ∫_{m−D}^{m} K̇(k) dk = [M − K(m)] + D ∫₀¹ 2t K̇(m − Dt²) dt,
+
+    with a smooth integrand in t even where K̇ has a square root at k = m; the bracket is zero where
+    a = b. For a smooth function K̇ may be given, and counts as constant.
+    """
+    if near is None:
+        return None
+    where = _as_numpy(near)
+    a, b, at1, at2, gap = (
+        np.broadcast_to(_as_numpy(part), where.shape)[where].astype(np.float64)
+        for part in (
+            pairs.first(one.variance),
+            pairs.second(two.variance),
+            pairs.first(behind1.root),
+            pairs.second(behind2.root),
+            pairs.gap,
+        )
+    )
+    if slope is not None:
+        mean = _as_numpy(slope).astype(np.float64)
+    else:
+        mean = np.zeros_like(gap)
+        for t, weight in zip(_T, _T_WEIGHTS, strict=True):
+            mean += weight * np.asarray(activation._dual(Pair.near(a, b, gap * t * t))[1])
+    size = at1 * at2
+    some = size > 0
+    safe = np.where(some, size, 1.0)
+    with np.errstate(invalid="ignore"):
+        change = np.where(gap > 0, np.sqrt(a) * (np.sqrt(b) * gap) * mean, 0.0) / safe
+    found = np.where(some, np.clip(change + _mismatch(activation, a, b, safe), 0.0, 1.0), 0.0)
+    return pairs.like(np.where(some | ((at1 == 0) & (at2 == 0)), found, 1.0))
+
+
+def _mismatch(
+    activation: activations.Activation, a: np.ndarray, b: np.ndarray, size: np.ndarray
+) -> np.ndarray:
+    """Return 1 − K/M of exactly parallel pairs, which is zero where a = b.
+
+    In x = ln(a/b)/2 it is a power series that starts with x²; where x is small the series is fitted
+    at four larger x.
+    """
+    found = np.zeros_like(a)
+    apart = np.flatnonzero((a != b) & (a > 0) & (b > 0))
+    if not len(apart):
+        return found
+    a, b, size = a[apart], b[apart], size[apart]
+    x = np.abs(np.log1p((a - b) / b)) / 2
+    direct = 1 - np.asarray(activation._dual(Pair.near(a, b, np.zeros_like(a)))[0]) / size
+    small = np.flatnonzero(x < _STEPS[0])
+    if len(small):
+        middle = np.sqrt(a[small]) * np.sqrt(b[small])
+        values = []
+        for step in _STEPS:
+            low, high = middle * np.exp(-step), middle * np.exp(step)
+            parallel = np.asarray(activation._dual(Pair.near(low, high, np.zeros_like(low)))[0])
+            product = np.sqrt(activation.moment(low, 2)) * np.sqrt(activation.moment(high, 2))
+            values.append(1 - parallel / product)
+        powers = np.arange(2, 2 + len(_STEPS))
+        scaled = np.linalg.solve((_STEPS[:, None] / _STEPS[0]) ** powers, np.stack(values))
+        direct[small] = np.sum(scaled * (x[small] / _STEPS[0]) ** powers[:, None], axis=0)
+    found[apart] = np.maximum(direct, 0.0)
+    return found
+
+
+def _as_numpy(values: Any) -> np.ndarray:
+    return values if isinstance(values, np.ndarray) else values.detach().cpu().numpy()

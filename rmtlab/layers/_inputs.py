@@ -1,0 +1,124 @@
+"""Inputs, their directions, and the kernels they start from."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from rmtlab import _checks
+from rmtlab.layers._rows import Pairs, Rows
+
+_NEAR = 1e-3  # gaps below it are formed from the difference of the directions
+_CHUNK = 1 << 20
+
+
+@dataclass(frozen=True, eq=False)
+class Inputs:
+    """Checked inputs x = size·scaled, with a power of two for size, so that no square leaves float64.
+
+    `scaled` has the shape (n, d) or (n, p, d); `size`, the length of scaled, and the second moment
+    |x|²/d have (n,) or (n, p).
+    """
+
+    scaled: np.ndarray
+    size: np.ndarray
+    length: np.ndarray
+    moment: np.ndarray
+    positions: tuple[int, ...]
+
+    @classmethod
+    def of(cls, x: Any, name: str) -> "Inputs":
+        """Check `x`, and put its features last."""
+        hint = "Give one input a row; images and sequences as (n, channels, *positions)."
+        x = _checks.array(x, name, hint=hint)
+        if x.ndim < 2:
+            raise ValueError(f"{name} must have 2 axes or more, but its shape is {x.shape}. {hint}")
+        positions = x.shape[2:]
+        x = np.ascontiguousarray(np.moveaxis(x.reshape(*x.shape[:2], -1), 1, -1)) if positions else x
+        size = np.ldexp(1.0, np.frexp(np.max(np.abs(x), axis=-1))[1] - 1)
+        scaled = x / size[..., None]
+        square = np.einsum("...d,...d->...", scaled, scaled)
+        return cls(scaled, size, np.sqrt(square), size * (size * (square / x.shape[-1])), positions)
+
+    @property
+    def features(self) -> int:
+        """Return d."""
+        return self.scaled.shape[-1]
+
+    def part(self, rows: slice) -> "Inputs":
+        """Return some of the inputs."""
+        return Inputs(
+            self.scaled[rows], self.size[rows], self.length[rows], self.moment[rows], self.positions
+        )
+
+    def rows(self, all_pairs: bool) -> Rows:
+        """Return the second moments of each input by itself."""
+        if not all_pairs:
+            return Rows(self.moment)
+        own = self.scaled @ self.scaled.mT
+        own *= self.size[:, :, None]
+        own *= self.size[:, None, :] / self.features
+        p = np.arange(own.shape[-1])
+        own[:, p, p] = self.moment
+        return Rows(own, all_pairs=True)
+
+
+def same_form(first: Inputs, second: Inputs) -> None:
+    """Raise a sentence unless both have the same features and positions."""
+    if first.features != second.features:
+        raise ValueError(
+            f"x1 and x2 must have equally many features, but x1 has {first.features} and x2 has "
+            f"{second.features}."
+        )
+    if first.positions != second.positions:
+        raise ValueError(
+            f"x1 and x2 must have the same positions, but x1 has {first.positions} and x2 {second.positions}."
+        )
+
+
+def pairs(first: Inputs, second: Inputs, one: Rows, *, one_pass: bool, all_pairs: bool) -> Pairs:
+    """Return second moments, zero tangent kernel and gaps of every pair."""
+    u, v = first.scaled, second.scaled
+    if not first.positions:
+        gram = u @ v.T
+    elif all_pairs:
+        gram = np.tensordot(u, v, axes=(-1, -1)).swapaxes(1, 2).copy()
+    else:
+        gram = np.moveaxis(np.moveaxis(u, 1, 0) @ np.moveaxis(v, 1, 0).mT, 0, -1).copy()
+    found = Pairs(gram, np.zeros_like(gram), None, one_pass, all_pairs)
+    length1, length2 = (np.where(x.length > 0, x.length, np.inf) for x in (first, second))
+    found.gap = np.abs(gram)
+    found.gap /= found.first(length1)
+    found.gap /= found.second(length2)
+    found.gap *= -1.0
+    found.gap += 1.0
+    _sharpen(found, first, second)
+    zero1, zero2 = (1.0 * (x.length == 0) for x in (first, second))
+    if zero1.any() and zero2.any():
+        found.gap -= found.first(zero1) * found.second(zero2)
+    found.nngp *= found.first(first.size)
+    found.nngp *= found.second(second.size)
+    found.nngp /= first.features
+    found.set_own(one)
+    return found
+
+
+def _sharpen(found: Pairs, first: Inputs, second: Inputs) -> None:
+    """Form small gaps from |u − v|²/2, or |u + v|²/2 where the directions u and v are opposite."""
+    index = np.nonzero(found.gap < _NEAR)
+    if not len(index[0]):
+        return
+    left, right = (index[0], index[2:][:1]), (index[1], index[2:][-1:])
+    sign = np.sign(found.nngp[index])
+    step = max(1, _CHUNK // first.features)
+    gap = np.empty(len(sign))
+    for start in range(0, len(sign), step):
+        part = slice(start, start + step)
+        u, v = (
+            x.scaled[at] / x.length[at][:, None]
+            for x, side in ((first, left), (second, right))
+            for at in [(side[0][part], *(p[part] for p in side[1]))]
+        )
+        u -= sign[part, None] * v
+        gap[part] = np.einsum("nd,nd->n", u, u) / 2
+    found.gap[index] = gap

@@ -1,0 +1,246 @@
+"""The two things that travel through an infinitely wide network: single inputs, and pairs of them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+
+class Rows:
+    """Second moments of a set of inputs, each by itself: always NumPy, float64, and small.
+
+    `moment` has the shape (n,) for flat signals, (n, p) for the variances at p positions, and
+    (n, p, p) where the covariances of all pairs of positions are carried. `extra` is what a layer
+    keeps about the inputs for the pairs they will form; what is derived from the moments is computed
+    once for all inputs, and a part of them looks it up.
+    """
+
+    def __init__(self, moment: np.ndarray, all_pairs: bool = False) -> None:
+        self.moment = moment
+        self.all_pairs = all_pairs
+        self.extra: Any = None
+        self._derived: dict[Any, np.ndarray] = {}
+        self._whole: tuple[Rows, slice] | None = None
+
+    @property
+    def variance(self) -> np.ndarray:
+        """Variances, (n,) or (n, p)."""
+        if not self.all_pairs:
+            return self.moment
+        return self.derive("variance", lambda rows: np.einsum("npp->np", rows.moment).copy())
+
+    @property
+    def root(self) -> np.ndarray:
+        """Their square roots."""
+        return self.derive("root", lambda rows: np.sqrt(rows.variance))
+
+    def derive(self, key: Any, function: Callable[["Rows"], np.ndarray]) -> np.ndarray:
+        """Return what the function makes of the rows, from memory if it was asked for before."""
+        if key not in self._derived:
+            if self._whole is None:
+                self._derived[key] = function(self)
+            else:
+                whole, rows = self._whole
+                self._derived[key] = whole.derive(key, function)[rows]
+        return self._derived[key]
+
+    def part(self, rows: slice) -> "Rows":
+        """Return some of the inputs."""
+        part = Rows(self.moment[rows], self.all_pairs)
+        part.extra = None if self.extra is None else self.extra.part(rows)
+        part._whole = self, rows
+        return part
+
+    def equal_positions(self) -> "Rows":
+        """Return the variances alone."""
+        return Rows(self.variance)
+
+
+@dataclass(eq=False)
+class Pairs:
+    """The kernels of a block of input pairs, updated in place: arrays, or tensors of one device.
+
+    Shapes are (n1, n2), (n1, n2, p), or with `all_pairs` (n1, n2, p, p). `gap` is 1 − |c|, c the
+    correlation, kept apart because it can't be had back from rounded kernels. `ntk` is None where
+    only covariances are followed. With `one_pass` rows and columns are the same inputs in one pass.
+    """
+
+    nngp: Any
+    ntk: Any
+    gap: Any
+    one_pass: bool = False
+    all_pairs: bool = False
+    own: bool = False
+
+    @property
+    def xp(self) -> Any:
+        """The library whose functions act on the arrays."""
+        if isinstance(self.nngp, np.ndarray):
+            return np
+        import torch
+
+        return torch
+
+    def like(self, values: np.ndarray) -> Any:
+        """Return `values` as an array of the same library, precision and device."""
+        if isinstance(self.nngp, np.ndarray):
+            return values.astype(self.nngp.dtype, copy=False)
+        return self.xp.as_tensor(np.ascontiguousarray(values), dtype=self.nngp.dtype, device=self.nngp.device)
+
+    def first(self, values: np.ndarray) -> Any:
+        """Return values (n1,) or (n1, p) of the first inputs so that they broadcast with the pairs."""
+        return self.like(_spread(values, self.all_pairs, 0, self.own))
+
+    def second(self, values: np.ndarray) -> Any:
+        """Return values (n2,) or (n2, p) of the second inputs so that they broadcast with the pairs."""
+        return self.like(_spread(values, self.all_pairs, 1, self.own))
+
+    def product(self, one: np.ndarray, two: np.ndarray) -> Any:
+        """Return the products of values (n1,) or (n1, p) with values (n2,) or (n2, p)."""
+        zero1, zero2 = np.zeros_like(one), np.zeros_like(two)
+        return self.inner(np.stack([one, zero1], axis=-1), np.stack([two, zero2], axis=-1))
+
+    def inner(self, one: np.ndarray, two: np.ndarray) -> Any:
+        """Return Σ_k u_k v_k, k = 1, 2, over the last axis; a matrix product is faster than broadcasting."""
+        if one.ndim == 2 and not self.own:
+            return self.like(one) @ self.like(two).T
+        found = self.first(one[..., 0]) * self.second(two[..., 0])
+        found += self.first(one[..., 1]) * self.second(two[..., 1])
+        return found
+
+    def set_own(self, rows: Rows) -> None:
+        """In one pass, put the covariances of each input with itself, which are known exactly."""
+        if self.one_pass:
+            i = np.arange(len(rows.moment))
+            self.nngp[i, i] = self.like(rows.moment)
+            self.close(i)
+
+    def close(self, i: np.ndarray) -> None:
+        """Say that each of these inputs is parallel to itself at each position."""
+        if self.all_pairs:
+            p = np.arange(self.gap.shape[-1])
+            self.gap[i[:, None], i[:, None], p, p] = 0.0
+        else:
+            self.gap[i, i] = 0.0
+
+
+def own_pairs(rows: Rows) -> Pairs:
+    """Return the pairs of positions inside each input, with the gaps that the covariances tell."""
+    pairs = Pairs(rows.moment.copy(), None, None, all_pairs=True, own=True)
+    pairs.gap = fresh_gap(pairs, rows, rows)
+    return pairs
+
+
+def fresh_gap(pairs: Pairs, one: Rows, two: Rows) -> Any:
+    """Return 1 − |c| from the kernels as they are; two zero signals are parallel, one is orthogonal."""
+    size = pairs.first(one.root) * pairs.second(two.root)
+    missing = pairs.first(np.sqrt(one.root == 0)) * pairs.second(np.sqrt(two.root == 0))
+    return gap_of(pairs.xp, size - abs(pairs.nngp), size, missing)
+
+
+def gap_of(xp: Any, difference: Any, size: Any, both_zero: Any) -> Any:
+    """Return difference/size between 0 and 1, with 0 where both signals are zero and 1 where one is."""
+    some = size > 0
+    ratio = difference / xp.where(some, size, xp.ones_like(size))
+    return xp.where(some, xp.clip(ratio, 0.0, 1.0), 1.0 - both_zero)
+
+
+def _spread(values: np.ndarray, all_pairs: bool, side: int, own: bool) -> np.ndarray:
+    if own:
+        return values[:, :, None] if side == 0 else values[:, None, :]
+    values = values[:, None] if side == 0 else values[None]
+    if all_pairs:
+        return values[..., :, None] if side == 0 else values[..., None, :]
+    return values
+
+
+def shrink_correlations(pairs: Pairs, before: tuple[Rows, Rows], after: tuple[Rows, Rows]) -> None:
+    """Update the gap where variances grow and covariances stay: 1 − α₁α₂|c|, α² = q/q′."""
+    one, two = (_ratio(b.root, a.root) for b, a in zip(before, after, strict=True))
+    if (one == 1).all() and (two == 1).all():
+        return
+    pairs.gap *= -1.0
+    pairs.gap += 1.0
+    pairs.gap *= pairs.first(one)
+    pairs.gap *= pairs.second(two)
+    pairs.gap *= -1.0
+    pairs.gap += 1.0
+
+
+def add_common(
+    pairs: Pairs, before: tuple[Rows, Rows], after: tuple[Rows, Rows], scale: float, shift: float
+) -> None:
+    r"""K → scale·K + shift, and the gap without cancellation.
+
+    A signal h with its bias is the vector (√scale·h, √shift). At the angle ψ, tan ψ = √(shift/(scale q)),
+    to the first of its two parts,
+
+        1 − c′ = cos ψ₁ cos ψ₂ (1 − c) + 2 sin²((ψ₁ − ψ₂)/2),
+        1 + c′ = cos ψ₁ cos ψ₂ (1 + c) + 2 sin²((ψ₁ + ψ₂)/2).
+    """
+    if scale != 1:
+        pairs.nngp *= scale
+    if not shift:
+        return
+    (cos1, half1), (cos2, half2) = (_angles(rows, scale, shift) for rows in before)
+    opposite = pairs.nngp < 0
+    mixed = bool(opposite.any())
+    shrunk = pairs.gap
+    shrunk *= pairs.product(cos1, cos2)
+    if mixed:
+        turned = shrunk[opposite] + _sines(pairs, half1, half2, 1.0)[opposite]
+    if mixed or np.ptp(cos1) or np.ptp(cos2) or cos1.flat[0] != cos2.flat[0]:
+        shrunk += _sines(pairs, half1, half2, -1.0)
+    pairs.nngp += shift
+    if mixed:
+        shrunk[opposite] = pairs.xp.where(pairs.nngp[opposite] > 0, 2.0 - turned, turned)
+
+
+def _angles(rows: Rows, scale: float, shift: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return cos ψ, and √√2·(cos(ψ/2), sin(ψ/2)) on a last axis."""
+
+    def angles(rows: Rows) -> np.ndarray:
+        psi = np.arctan2(np.sqrt(shift), np.sqrt(scale) * rows.root)
+        return np.stack([np.cos(psi), 2**0.25 * np.cos(psi / 2), 2**0.25 * np.sin(psi / 2)], axis=-1)
+
+    found = rows.derive(("angles", scale, shift), angles)
+    return found[..., 0], found[..., 1:]
+
+
+def _sines(pairs: Pairs, half1: np.ndarray, half2: np.ndarray, sign: float) -> Any:
+    """Return 2 sin²((ψ₁ ± ψ₂)/2)."""
+    sine = pairs.inner(half1[..., ::-1], half2 * [1.0, sign])
+    sine *= sine
+    return sine
+
+
+def _ratio(small: np.ndarray, large: np.ndarray) -> np.ndarray:
+    return np.divide(small, large, out=np.ones_like(small), where=large > 0)
+
+
+def distances(pairs: Pairs, one: Rows, two: Rows) -> Any:
+    """Return E|u − v|² = a + b − 2k, which adds up where signals are put side by side, from the gaps."""
+    xp = pairs.xp
+    root1, root2 = pairs.first(one.root), pairs.second(two.root)
+    apart = root1 - root2
+    apart = apart * apart
+    turned = xp.where(pairs.nngp < 0, 2.0 - pairs.gap, pairs.gap)
+    turned *= root1
+    turned *= root2
+    turned *= 2.0
+    turned += apart
+    return turned
+
+
+def gap_from_distances(pairs: Pairs, apart: Any, one: Rows, two: Rows) -> Any:
+    """Return 1 − |c| from the squared distances."""
+    xp = pairs.xp
+    root1, root2 = pairs.first(one.root), pairs.second(two.root)
+    norm = root1 - root2
+    size = 2.0 * (root1 * root2)
+    missing = pairs.first(1.0 * (one.root == 0)) * pairs.second(1.0 * (two.root == 0))
+    some = size > 0
+    gap = (apart - norm * norm) / xp.where(some, size, xp.ones_like(size))
+    gap = xp.where(pairs.nngp < 0, 2.0 - gap, gap)
+    return xp.where(some, xp.clip(gap, 0.0, 1.0), 1.0 - missing)

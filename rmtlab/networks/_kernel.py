@@ -1,0 +1,195 @@
+"""Kernels of many pairs: single inputs go through the layers once, pairs in blocks."""
+
+from dataclasses import dataclass, replace
+from math import isqrt, prod
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from rmtlab import _checks
+from rmtlab.layers import Layer, _inputs
+from rmtlab.layers._base import dtype_name
+from rmtlab.layers._place import SIGNAL, Place
+from rmtlab.layers._rows import Pairs, Rows
+
+if TYPE_CHECKING:
+    from rmtlab.networks._network import Network
+
+_PAIRS = 40_000  # in a block: its arrays stay in the cache
+_PAIRS_ON_DEVICE = 1 << 24
+_MOST = 1 << 22  # where positions multiply the pairs
+_MEND = "Scale the inputs, or take float64, a smaller weight_var or a smaller depth."
+
+
+@dataclass(frozen=True, eq=False)
+class Kernel:
+    """The two kernels of an infinitely wide network.
+
+    Attributes
+    ----------
+    nngp : ndarray, shape (n1, n2)
+        K, the covariance of the outputs over networks.
+    ntk : ndarray, shape (n1, n2)
+        Θ, the inner product of their parameter gradients.
+    """
+
+    nngp: np.ndarray
+    ntk: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class _Plan:
+    """Layers, where they stand, and which drop to equal positions first."""
+
+    layers: tuple[Layer, ...]
+    places: list[Place]
+    narrows: list[bool]
+
+    @classmethod
+    def of(cls, net: "Network", inputs: _inputs.Inputs, width: int | None) -> "_Plan":
+        spatial = bool(inputs.positions)
+        needs = [False]
+        for layer in reversed(net.layers):
+            needs.append(needs[-1] or layer._wants_all_pairs())
+        needs = [need and spatial for need in reversed(needs)]
+        net._places(Place(SIGNAL, inputs.positions, inputs.features, width, all_pairs=True))
+        place = Place(SIGNAL, inputs.positions, inputs.features, width, needs[0])
+        places, narrows = [place], []
+        for layer, need in zip(net.layers, needs, strict=False):
+            narrows.append(place.all_pairs and not need)
+            place = layer._next(_narrowed(place) if narrows[-1] else place)
+            places.append(place)
+        return cls(net.layers, places, narrows)
+
+    def trace(self, inputs: _inputs.Inputs) -> "_Trace":
+        """Take single inputs through all layers."""
+        rows = inputs.rows(self.places[0].all_pairs)
+        start, steps = rows, list[tuple[Rows, Rows]]()
+        for layer, place, narrows in zip(self.layers, self.places, self.narrows, strict=False):
+            before = rows.equal_positions() if narrows else rows
+            rows = layer._rows(before, _narrowed(place) if narrows else place)
+            if not np.isfinite(rows.moment).all():
+                raise ValueError(
+                    f"The variances leave the range of float64 at layer {len(steps) + 1} of the network. {_MEND}"
+                )
+            steps.append((before, rows))
+        return _Trace(inputs, start, steps)
+
+    def block(self, one: "_Trace", two: "_Trace", one_pass: bool, backend: "_Backend") -> tuple[Any, Any]:
+        """Take the pairs of some inputs through all layers."""
+        first = self.places[0]
+        pairs = _inputs.pairs(one.inputs, two.inputs, one.rows, one_pass=one_pass, all_pairs=first.all_pairs)
+        backend.adopt(pairs)
+        steps = zip(self.layers, self.places, self.narrows, one.steps, two.steps, strict=False)
+        for layer, place, narrows, (before1, after1), (before2, after2) in steps:
+            if narrows:
+                narrow(pairs)
+                place = _narrowed(place)
+            layer._pairs(pairs, (before1, before2), (after1, after2), place)
+        return pairs.nngp, pairs.ntk
+
+
+@dataclass(frozen=True, eq=False)
+class _Trace:
+    """Inputs, and what they are before and behind every layer."""
+
+    inputs: _inputs.Inputs
+    rows: Rows
+    steps: list[tuple[Rows, Rows]]
+
+    def part(self, rows: slice) -> "_Trace":
+        steps = [(b.part(rows), a.part(rows)) for b, a in self.steps]
+        return _Trace(self.inputs.part(rows), self.rows.part(rows), steps)
+
+
+@dataclass(frozen=True)
+class _Backend:
+    """Precision, and the device of torch if there is one."""
+
+    dtype: str
+    device: Any
+
+    def adopt(self, pairs: Pairs) -> None:
+        for name in ("nngp", "ntk", "gap"):
+            values = getattr(pairs, name)
+            if self.device is None:
+                setattr(pairs, name, values.astype(self.dtype, copy=False))
+            else:
+                import torch
+
+                kind = getattr(torch, self.dtype)
+                setattr(pairs, name, torch.as_tensor(values, dtype=kind, device=self.device))
+
+    def block_size(self, positions: tuple[int, ...], all_pairs: bool) -> int:
+        each = prod(positions) ** (2 if all_pairs else 1)
+        most = _PAIRS if str(self.device) in ("None", "cpu") else _PAIRS_ON_DEVICE
+        return max(1, isqrt(max(most, min(_MOST, most * each)) // each))
+
+
+def compute(
+    net: "Network", x1: Any, x2: Any, width: int | None, dtype: Any, device: Any, block: int | None
+) -> Kernel:
+    """Return both kernels of all pairs."""
+    backend = _Backend(dtype_name(dtype), device)
+    first = _inputs.Inputs.of(x1, "x1")
+    second = first if x2 is None else _inputs.Inputs.of(x2, "x2")
+    _inputs.same_form(first, second)
+    if width is not None:
+        width = _checks.count(width, "width")
+    plan = _Plan.of(net, first, width)
+    if block is None:
+        size = backend.block_size(first.positions, plan.places[0].all_pairs)
+    else:
+        size = _checks.count(block, "block", hint="It is a number of inputs.")
+    shape = len(first.moment), len(second.moment)
+    nngp, ntk = (np.empty(shape, dtype=backend.dtype) for _ in range(2))
+    with np.errstate(over="ignore", invalid="ignore"):
+        one = plan.trace(first)
+        two = one if x2 is None else plan.trace(second)
+        ones = _parts(one, size)
+        twos = ones if x2 is None else _parts(two, size)
+        for number, (i, rows) in enumerate(ones):
+            for j, columns in twos[number if x2 is None else 0 :]:
+                own = x2 is None and i == j
+                found = plan.block(rows, columns, own, backend)
+                for result, part in zip((nngp, ntk), found, strict=True):
+                    result[i, j] = part if isinstance(part, np.ndarray) else part.cpu().numpy()
+                    if x2 is None:
+                        result[j, i] = _symmetric(result[i, j]) if own else result[i, j].T
+    _refuse_infinite(nngp, ntk)
+    return Kernel(nngp, ntk)
+
+
+def narrow(pairs: Pairs) -> None:
+    """Keep the kernels of equal positions."""
+    for name in ("nngp", "ntk", "gap"):
+        values = getattr(pairs, name)
+        setattr(pairs, name, _copy(values.diagonal(0, -2, -1)))
+    pairs.all_pairs = False
+
+
+def _copy(values: Any) -> Any:
+    return values.copy() if isinstance(values, np.ndarray) else values.clone()
+
+
+def _narrowed(place: Place) -> Place:
+    return replace(place, all_pairs=False)
+
+
+def _parts(trace: _Trace, size: int) -> list[tuple[slice, _Trace]]:
+    slices = [slice(i, i + size) for i in range(0, len(trace.inputs.moment), size)]
+    return [(rows, trace.part(rows)) for rows in slices]
+
+
+def _symmetric(square: np.ndarray) -> np.ndarray:
+    return np.triu(square) + np.triu(square, 1).T
+
+
+def _refuse_infinite(nngp: np.ndarray, ntk: np.ndarray) -> None:
+    for values, name in ((nngp, "nngp"), (ntk, "ntk")):
+        low, high = values.min(), values.max()
+        if not np.isfinite(low) or not np.isfinite(high):
+            raise ValueError(
+                f"The {name} kernel leaves the range of {values.dtype}: its values reach from {low:g} to "
+                f"{high:g}. {_MEND}"
+            )

@@ -1,0 +1,261 @@
+r"""Tangent kernels from the Gram matrices of each layer, without the network's Jacobian.
+
+A dense layer z = W a + b has, for output o of the network, the gradient ∂f_o/∂W = b_o aᵀ with
+b_o = ∂f_o/∂z. Inner products of such gradients factorise,
+
+    Θ_{oo'}(x, x') = Σ_layers (a·a' + 1)(b_o·b'_{o'}),
+
+so that only the activations and the back-propagated errors of each layer are ever stored. A layer that
+acts at several positions t (pixels, tokens, calls) has ∂f_o/∂W = Σ_t b_{o,t} a_tᵀ, and every other layer
+with parameters gets its own small Jacobian.
+"""
+
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from math import sqrt
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, vjp, vmap
+
+from rmtlab._torch_layers import ConvolutionModule, DenseModule
+
+Calls = dict[nn.Module, list[tuple[Tensor, Tensor]]]
+
+
+class NotLayerwise(Exception):
+    """The module is no composition of layers that each act on one tensor, input by input."""
+
+
+@dataclass
+class Outer:
+    """Gradients Σ_t b_{o,t} a_tᵀ of one layer: signals `a` (n, T, m) and errors `b` (n, o, T, k)."""
+
+    a: Tensor
+    b: Tensor
+
+    def gram(self, other: "Outer") -> Tensor:
+        """Return the inner products, (n1, o, n2, o)."""
+        (n1, o1, t, _), (n2, o2, *_) = self.b.shape, other.b.shape
+        errors = self.b.flatten(0, 2) @ other.b.flatten(0, 2).T
+        signals = self.a.flatten(0, 1) @ other.a.flatten(0, 1).T
+        products = errors.view(n1, o1, t, n2, o2, t).mul_(signals.view(n1, 1, t, n2, 1, t))
+        return products.sum((2, 5)) if t > 1 else products.view(n1, o1, n2, o2)
+
+    def merged(self) -> "Outer":
+        """Return the gradients of all outputs side by side, as if of one."""
+        return Outer(self.a, self.b.transpose(1, 2).flatten(2)[:, None])
+
+    @property
+    def size(self) -> int:
+        """Numbers held for an input."""
+        return self.a[0].numel() + self.b[0].numel()
+
+    @property
+    def pair_size(self) -> int:
+        """Numbers needed on the way for a pair of inputs."""
+        return (self.b.shape[1] * self.b.shape[2]) ** 2
+
+
+@dataclass
+class Rows:
+    """Gradients of one layer themselves: `g` (n, o, P)."""
+
+    g: Tensor
+
+    def gram(self, other: "Rows") -> Tensor:
+        """Return the inner products, (n1, o, n2, o)."""
+        products = self.g.flatten(0, 1) @ other.g.flatten(0, 1).T
+        return products.view(*self.g.shape[:2], *other.g.shape[:2])
+
+    def merged(self) -> "Rows":
+        """Return the gradients of all outputs side by side, as if of one."""
+        return Rows(self.g.flatten(1)[:, None])
+
+    @property
+    def size(self) -> int:
+        """Numbers held for an input."""
+        return self.g[0].numel()
+
+    @property
+    def pair_size(self) -> int:
+        """Numbers needed on the way for a pair of inputs."""
+        return self.g.shape[1] ** 2
+
+
+Gradients = list[Outer | Rows]
+
+
+def gradients(module: nn.Module, x: Tensor, *, merge: bool) -> Gradients:
+    """Return every layer's gradients at `x`."""
+    blocks, _ = _with_outputs(module, x)
+    return [block.merged() if merge else block for block in blocks]
+
+
+def _with_outputs(module: nn.Module, x: Tensor) -> tuple[Gradients, Tensor]:
+    """Return every layer's gradients, and the outputs (n, o) with their graph."""
+    with torch.enable_grad(), _recorded(module) as calls:
+        out = module(x)
+    if not calls or not isinstance(out, Tensor) or not out.requires_grad or out.ndim not in (1, 2):
+        raise NotLayerwise
+    out = out[:, None] if out.ndim == 1 else out
+    places = [(layer, *pair) for layer, made in calls.items() for pair in made]
+    if any(len(tensor) != len(x) for _, *pair in places for tensor in (*pair, out)):
+        raise NotLayerwise
+    found: dict[nn.Module, list[tuple[Tensor, Tensor]]] = {}
+    for (layer, a, _), b in zip(places, _errors(out, [z for *_, z in places]), strict=True):
+        found.setdefault(layer, []).append((a, b))
+    return [_of_layer(layer, made) for layer, made in found.items()], out
+
+
+def gram(left: Gradients, right: Gradients) -> Tensor:
+    """Return the tangent kernel (n1, o, n2, o), the sum over layers."""
+    first, *others = zip(left, right, strict=True)
+    total = first[0].gram(first[1])  # type: ignore[arg-type]
+    for p, q in others:
+        total += p.gram(q)  # type: ignore[arg-type]
+    return total
+
+
+@dataclass(frozen=True)
+class Size:
+    """Number of outputs, and what the layers hold for an input and need for a pair, in bytes."""
+
+    outputs: int
+    held: int
+    pair: int
+
+    def chunk(self, memory: float) -> int:
+        """Return for how many inputs at a time all of it fits."""
+        return max(1, int(min(memory / (8 * self.held), sqrt(memory / (4 * self.pair)))))
+
+
+def probe(module: nn.Module, x: Tensor) -> Size | None:
+    """Try the identity on two inputs; return what it takes, or None where it does not hold."""
+    try:
+        found, out = _with_outputs(module, x[:2])
+    except (NotLayerwise, RuntimeError):
+        return None
+    if not _holds(module, gram(found, found)[0, :, 0, :], out):
+        return None
+    item = out.element_size()
+    return Size(
+        outputs=out.shape[1],
+        held=item * sum(block.size for block in found),
+        pair=item * max(block.pair_size for block in found),
+    )
+
+
+def _holds(module: nn.Module, theta: Tensor, out: Tensor) -> bool:
+    """Compare the first input's kernel with the square of one honest gradient, of a mixture of its outputs."""
+    mix = torch.linspace(1.0, 2.0, out.shape[1], dtype=out.dtype, device=out.device)
+    trained = [p for p in module.parameters() if p.requires_grad]
+    with torch.enable_grad():
+        mixture = out[0] @ mix
+    gradient = torch.autograd.grad(mixture, trained, allow_unused=True, materialize_grads=True)
+    honest = sum(float(g.flatten() @ g.flatten()) for g in gradient)
+    return abs(float(mix @ theta @ mix) - honest) <= torch.finfo(out.dtype).eps ** 0.6 * honest
+
+
+@contextmanager
+def _recorded(module: nn.Module) -> Iterator[Calls]:
+    """Record what every layer with trained parameters takes and gives, while the module runs."""
+    calls: Calls = {}
+    owners = [
+        m for m in module.modules() if any(p.requires_grad for p in m._parameters.values() if p is not None)
+    ]
+    owned = [id(p) for m in owners for p in m._parameters.values() if p is not None and p.requires_grad]
+    if len(set(owned)) < len(owned):
+        raise NotLayerwise
+
+    def record(layer: nn.Module, args: tuple, out: Tensor) -> Tensor:
+        if len(args) != 1 or not isinstance(args[0], Tensor) or not isinstance(out, Tensor):
+            raise NotLayerwise
+        calls.setdefault(layer, []).append((args[0].detach().clone(), out))
+        return out.clone()  # what follows may change it in place
+
+    hooks = [layer.register_forward_hook(record) for layer in owners]
+    try:
+        yield calls
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def _errors(out: Tensor, places: list[Tensor]) -> list[Tensor]:
+    """Return ∂f_o/∂z at every place, (n, o, …), for all inputs at once: they do not meet."""
+    n, o = out.shape
+    one_each = torch.eye(o, dtype=out.dtype, device=out.device)[:, None].expand(o, n, o)
+    try:
+        with warnings.catch_warnings(action="ignore"):  # an operation may be slow under vmap
+            found = _pulled(out, places, one_each, is_grads_batched=True)
+    except RuntimeError:
+        passes = [_pulled(out, places, only) for only in one_each]
+        found = [torch.stack(of_place) for of_place in zip(*passes, strict=True)]
+    return [errors.transpose(0, 1) for errors in found]
+
+
+def _pulled(out: Tensor, places: list[Tensor], cotangent: Tensor, **options: bool) -> Sequence[Tensor]:
+    return torch.autograd.grad(
+        out, places, cotangent, retain_graph=True, allow_unused=True, materialize_grads=True, **options
+    )
+
+
+def _of_layer(layer: nn.Module, made: list[tuple[Tensor, Tensor]]) -> Outer | Rows:
+    if isinstance(layer, DenseModule | nn.Linear):
+        axis = -1 - getattr(layer, "rank", 0)
+        parts = [(_by_position(a, axis, 1), _by_position(b, axis, 2)) for a, b in made]
+    elif isinstance(layer, ConvolutionModule | nn.Conv1d | nn.Conv2d) and getattr(layer, "groups", 1) == 1:
+        parts = [(_patches(layer, a), b.flatten(3).transpose(2, 3)) for a, b in made]
+    else:
+        return Rows(torch.stack([_own_rows(layer, a, b) for a, b in made]).sum(0))
+    a = torch.cat([_with_bias(layer, a) for a, _ in parts], 1)
+    b = torch.cat([b for _, b in parts], 2)
+    (t, m), k = a.shape[1:], b.shape[3]
+    if t > 1 and t * t * (m + k) >= m * k:
+        return Rows(torch.einsum("notk,ntm->nokm", b, a).flatten(2))
+    return Outer(a, b)
+
+
+def _by_position(tensor: Tensor, axis: int, before: int) -> Tensor:
+    """Bring features on an axis, with positions around it, to (n, T, features); `before` axes stay in front."""
+    return tensor.movedim(axis, -1).unflatten(-1, (1, -1)).flatten(before, -2)
+
+
+def _with_bias(layer: nn.Module, a: Tensor) -> Tensor:
+    """Return the signals that the trained parameters of a linear layer meet: scaled, and a 1 for the bias."""
+    parts = []
+    if layer.weight.requires_grad:
+        parts.append(a * getattr(layer, "weight_scale", 1.0))
+    if layer.bias is not None and layer.bias.requires_grad:
+        parts.append(a.new_full((*a.shape[:-1], 1), getattr(layer, "bias_scale", 1.0)))
+    return torch.cat(parts, -1) if len(parts) > 1 else parts[0]
+
+
+def _patches(layer: "ConvolutionModule | nn.Conv1d | nn.Conv2d", a: Tensor) -> Tensor:
+    """Return what the kernel sees at every position, (n, T, channels·kernel size)."""
+    size = tuple(layer.weight.shape[2:])
+    if isinstance(layer, ConvolutionModule):
+        sides, mode = (layer.margin,) * 2 * len(size), layer.padding
+        stride, dilation = (layer.stride,) * len(size), (1,) * len(size)
+    else:
+        sides, mode = tuple(layer._reversed_padding_repeated_twice), layer.padding_mode
+        stride, dilation = layer.stride, layer.dilation
+    a = nn.functional.pad(a, sides, mode="constant" if mode in ("zero", "zeros", "none") else mode)
+    if len(size) == 1:
+        a, size, dilation, stride = a[:, :, None], (1, *size), (1, *dilation), (1, *stride)
+    return nn.functional.unfold(a, size, dilation, 0, stride).transpose(1, 2)
+
+
+def _own_rows(layer: nn.Module, a: Tensor, b: Tensor) -> Tensor:
+    """Return the gradients of one layer's parameters, (n, o, P), from its own small Jacobian."""
+    trained = {name: p.detach() for name, p in layer._parameters.items() if p is not None and p.requires_grad}
+
+    def of_one(signal: Tensor, errors: Tensor) -> Tensor:
+        pull = vjp(lambda p: functional_call(layer, p, (signal[None],))[0], trained)[1]
+        (pulled,) = vmap(pull)(errors)
+        return torch.cat([g.flatten(1) for g in pulled.values()], 1)
+
+    return vmap(of_one)(a, b)
