@@ -28,6 +28,21 @@ VALUES = {
     "signal.relu-fixed-point": {"weight_var": 1.5, "bias_var": 0.1},
     "signal.depth-limit": {"weight_var": 1.3, "bias_var": 0.05},
     "signal.gradient-ratio": {"weight_var": 1.0, "bias_var": 0.05, "layers": 49},
+    "free_probability.mixed-moment": {"a": (1.0, 3.0), "b": (2.0, 5.0)},
+    "free_probability.atoms": {"p": 0.6, "q": 0.75, "n": 1000},
+    "free_probability.relu-edge": {"layers": 4},
+    "isometry.variance": {"layers": 20, "p": 0.95},
+    "isometry.design": {"layers": 100, "alpha": 1.0, "variance": 0.5},
+    "isometry.edge": {"layers": 32, "p": 0.5},
+    "freeness.walks": {"generators": 3},
+    "freeness.kept": {"q": 2.0},
+    "freeness.plateau": {"p": 0.25},
+    "nngp.correlation": {"layers": 2},
+    "nngp.posterior": {"variance": 2.4, "covariance": 1.8, "noise_var": 0.1, "target": 0.9},
+    "nngp.depth": {"q": 0.2925, "xi_c": 2.710, "noise_var": 1e-6},
+    "ntk.diagonal": {"depth": 5},
+    "ntk.one-hidden-layer": {"correlation": 0.5},
+    "ntk.step-size": {"inputs": 500, "outputs": 10, "largest": 250.0},
 }
 SCALAR, VECTOR, MATRIX = "mock.scalar", "mock.vector", "mock.matrix"
 TRUTHS = {

@@ -1,10 +1,12 @@
 """Spectral laws. Every class inherits the contract and adds its own closed forms and limits, each tagged."""
 
+import importlib
 import inspect
 import pickle
 from dataclasses import dataclass
 from itertools import pairwise
 from math import comb, pi, sqrt
+from pathlib import Path
 
 import mpmath
 import numpy as np
@@ -652,8 +654,11 @@ class TestEdgesOfTheDomain:
             type("Silent", (SpectralLaw,), {})
 
     def test_every_public_law_inherits_the_contract_here(self):
+        for path in Path(__file__).parent.glob("test_*.py"):
+            if "(LawContract)" in path.read_text(encoding="utf-8"):
+                importlib.import_module(f"{__package__}.{path.stem}")
         tested = {type(law) for case in LawContract.__subclasses__() for law in case.laws}
-        public = {getattr(rl.laws, name) for name in rl.laws.__all__}
+        public = {thing for name in rl.laws.__all__ if inspect.isclass(thing := getattr(rl.laws, name))}
         laws = {thing for thing in public if issubclass(thing, SpectralLaw) and not inspect.isabstract(thing)}
         assert laws <= tested
 

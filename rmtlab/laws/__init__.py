@@ -17,23 +17,52 @@ the largest eigenvalue alone.
 """
 
 from rmtlab.laws._base import SpectralLaw
+from rmtlab.laws._solved import Certificate
+from rmtlab.laws.affine import Affine
 from rmtlab.laws.arcsine import Arcsine
 from rmtlab.laws.circular import Circular, CircularModulus
+from rmtlab.laws.cumulants import free_cumulants, moments_from_free_cumulants
 from rmtlab.laws.discrete import Dirac, Discrete, Empirical
+from rmtlab.laws.free import (
+    FreePower,
+    FreeProduct,
+    FreeSum,
+    free_add,
+    free_compress,
+    free_multiply,
+    free_power,
+)
+from rmtlab.laws.free_poisson import FreePoisson
+from rmtlab.laws.fuss_catalan import FussCatalan
 from rmtlab.laws.marchenko_pastur import MarchenkoPastur
 from rmtlab.laws.semicircle import QuarterCircle, Semicircle
 from rmtlab.laws.tracy_widom import TracyWidom
+from rmtlab.laws.wachter import Wachter
 
 __all__ = [
+    "Affine",
     "Arcsine",
+    "Certificate",
     "Circular",
     "CircularModulus",
     "Dirac",
     "Discrete",
     "Empirical",
+    "FreePoisson",
+    "FreePower",
+    "FreeProduct",
+    "FreeSum",
+    "FussCatalan",
     "MarchenkoPastur",
     "QuarterCircle",
     "Semicircle",
     "SpectralLaw",
     "TracyWidom",
+    "Wachter",
+    "free_add",
+    "free_compress",
+    "free_cumulants",
+    "free_multiply",
+    "free_power",
+    "moments_from_free_cumulants",
 ]

@@ -10,6 +10,7 @@ from math import inf
 import numpy as np
 
 from rmtlab.laws._bisection import first_float
+from rmtlab.laws.cumulants import free_cumulants
 
 Transform = Callable[[np.ndarray], np.ndarray]
 
@@ -18,20 +19,7 @@ _SERIES_RADIUS = 5e-3
 _RESIDUAL = 1e-8
 _NEAREST = 1e-280
 _ITERATIONS = 50
-
-
-def free_cumulants(moments: np.ndarray) -> np.ndarray:
-    r"""Free cumulants from moments: :math:`m_n = \sum_s \kappa_s [w^{n-s}](1 + \sum_k m_k w^k)^s`."""
-    order = len(moments)
-    series = np.concatenate([[1.0], moments])
-    powers = [np.eye(1, order + 1).ravel()]
-    for _ in range(order):
-        powers.append(np.convolve(powers[-1], series)[: order + 1])
-    cumulants = np.zeros(order + 1)
-    for n in range(1, order + 1):
-        known = sum(cumulants[s] * powers[s][n - s] for s in range(1, n))
-        cumulants[n] = moments[n - 1] - known
-    return cumulants[1:]
+_SETTLED = 2e-16
 
 
 class Inversion:
@@ -119,7 +107,10 @@ class Inversion:
             )
         z = 1.0 / g + self._mean
         for _ in range(_ITERATIONS):
-            z = 1.0 / g + z - 1.0 / self._complex(z)
+            step = 1.0 / g - 1.0 / self._complex(z)
+            z = z + step
+            if np.all(np.abs(step) <= _SETTLED * np.abs(z)):
+                break
         return _certified(z, self._complex(z), g, "R")
 
     def _in_univalent_disc(self, m: np.ndarray) -> np.ndarray:
@@ -139,7 +130,10 @@ class Inversion:
         for _ in range(_ITERATIONS):
             step = 1e-5 * w
             slope = (self._psi(w + step) - self._psi(w - step)) / (2.0 * step)
-            w = w - (self._psi(w) - m) / slope
+            change = (self._psi(w) - m) / slope
+            w = w - change
+            if np.all(np.abs(change) <= _SETTLED * np.abs(w)):
+                break
         inside = np.abs(w) * self._radius <= x
         w = _certified(w, np.where(inside, self._psi(w), np.nan), m, "S")
         return 1.0 / (w.real if np.isrealobj(m) else w)

@@ -75,6 +75,10 @@ class Arcsine(SpectralLaw):
     def _moment(self, k: int) -> float:
         return 0.0 if k % 2 else comb(k, k // 2) * (0.5 * self.radius) ** k
 
+    def _free_cumulant(self, k: int) -> float:
+        catalan = comb(k - 2, k // 2 - 1) / (k // 2)
+        return 0.0 if k % 2 else -2.0 * (-1) ** (k // 2) * catalan * (0.5 * self.radius) ** k
+
     def _cauchy(self, z: np.ndarray) -> np.ndarray:
         return 1.0 / (np.sqrt(z - self.radius) * np.sqrt(z + self.radius))
 

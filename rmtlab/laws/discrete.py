@@ -34,6 +34,26 @@ class _Atomic(SpectralLaw):
     def _cauchy(self, z: np.ndarray) -> np.ndarray:
         return _poles(z, *self._atom_masses)
 
+    def _r_transform(self, g: np.ndarray) -> np.ndarray:
+        """Closed for two points x ≠ y: the larger root of a quadratic in G⁻¹(g)."""
+        points, _ = self._atom_masses
+        if points.size != 2:
+            return super()._r_transform(g)
+        middle, width = points.mean(), points[1] - points[0]
+        lean = 2.0 * (self.mean - middle)
+        root = np.sqrt(1.0 + 2.0 * g * lean + (g * width) ** 2)
+        return middle + (lean + 0.5 * g * width**2) / (1.0 + root)
+
+    def _s_transform(self, m: np.ndarray) -> np.ndarray:
+        """Closed for a multiple of a projection of trace p: (1 + m)/(x(p + m))."""
+        points, masses = self._atom_masses
+        if points.size != 2 or 0.0 not in points:
+            return super()._s_transform(m)
+        at, trace = points.sum(), masses[points != 0.0][0]
+        if np.any(m == -trace):
+            raise ValueError(f"The S-transform of this law has a pole at m = {-trace:g}; take another m.")
+        return (1.0 + m) / (at * (trace + m))
+
     def _quantile(self, p: np.ndarray) -> np.ndarray:
         locations, cumulative = self._atom_table
         return locations[np.searchsorted(cumulative[1:], p)]
@@ -74,6 +94,9 @@ class Dirac(_Atomic):
     def atoms(self) -> dict[float, float]:
         """The point, with mass 1."""
         return {self.x: 1.0}
+
+    def _free_cumulant(self, k: int) -> float:
+        return 0.0
 
     def _r_transform(self, g: np.ndarray) -> np.ndarray:
         return np.full_like(g, self.x)

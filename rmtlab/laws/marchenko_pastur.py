@@ -99,6 +99,9 @@ class MarchenkoPastur(SpectralLaw):
         narayana = (comb(k, r) * comb(k - 1, r) / (r + 1) * self.aspect**r for r in range(k))
         return self.scale**k * sum(narayana)
 
+    def _free_cumulant(self, k: int) -> float:
+        return self.scale**k * self.aspect ** (k - 1)
+
     def _cauchy(self, z: np.ndarray) -> np.ndarray:
         low, high = ((1.0 - sqrt(self.aspect)) ** 2, (1.0 + sqrt(self.aspect)) ** 2)
         z = z / self.scale

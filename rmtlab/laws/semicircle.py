@@ -69,6 +69,9 @@ class Semicircle(SpectralLaw):
     def _moment(self, k: int) -> float:
         return 0.0 if k % 2 else comb(k, k // 2) / (k // 2 + 1) * self.var ** (k // 2)
 
+    def _free_cumulant(self, k: int) -> float:
+        return self.var if k == 2 else 0.0
+
     def _cauchy(self, z: np.ndarray) -> np.ndarray:
         sigma = sqrt(self.var)
         return _semicircle_cauchy(z / sigma) / sigma

@@ -339,3 +339,64 @@ def test_a_rectifier_at_criticality_is_scale_free_and_no_nan():
     point = rl.signal.MeanField("relu", 2.0).fixed_point()
     assert point.kind == "scale-free"
     assert np.isfinite([point.q, point.c, point.chi]).all()
+
+
+# Free convolution
+
+
+def test_free_convolutions_give_laws_with_the_whole_face():
+    coin = rl.laws.Discrete([-1.0, 1.0], [0.5, 0.5])
+    for law in (
+        rl.laws.free_add(coin, coin),
+        rl.laws.free_multiply(rl.laws.MarchenkoPastur(0.5), rl.laws.MarchenkoPastur(2.0)),
+        rl.laws.free_power(coin, 1.5, kind="add"),
+        rl.laws.free_power(rl.laws.MarchenkoPastur(1.0), 2.0, kind="multiply"),
+    ):
+        assert isinstance(law, rl.laws.SpectralLaw)
+        assert law.certificate.converged
+    assert rl.laws.FussCatalan(order=2).moment(2) == pytest.approx(3)
+
+
+# The Jacobian
+
+
+def test_the_jacobian_runs_from_the_input_to_the_last_hidden_layer():
+    net = mlp()
+    module = sample(net, width=40)
+    z1, z2, _ = arrays(module.preactivations(X[:1]))
+    W1, W2, W3 = arrays(module.weights)
+    slope = net.activation.derivative
+    J = slope(z2[0])[:, None] * W2 @ (slope(z1[0])[:, None] * W1)
+    measured = rl.jacobian.singular_values(module, X[0])
+    np.testing.assert_allclose(measured, np.linalg.svd(J, compute_uv=False), rtol=1e-9)
+    np.testing.assert_allclose(
+        rl.jacobian.singular_values(module, X[0], to="output"), np.linalg.norm(W3 @ J, ord=2), rtol=1e-9
+    )
+
+
+@pytest.mark.parametrize(("weights", "s1"), [("gaussian", -1.0), ("orthogonal", 0.0)])
+def test_mean_and_variance_of_the_squared_jacobian(weights, s1):
+    net = mlp(depth=3, weights=weights)
+    mean_field = rl.signal.MeanField.of(net)
+    q = mean_field.fixed_point().q
+    mu1, mu2 = (net.activation.derivative_moment(q, 2 * k) for k in (1, 2))
+    law = rl.jacobian.law(net)
+    assert law.mean == pytest.approx(mean_field.chi**3, rel=1e-9)
+    assert law.var / law.mean**2 == pytest.approx(3 * (mu2 / mu1**2 - 1 - s1), rel=1e-9)
+
+
+def test_preact_var_is_that_of_the_first_layer():
+    net = mlp(depth=2)
+    q1 = 0.3
+    q2 = rl.signal.MeanField.of(net).variance(q1)
+    chi = [net.weight_var * net.activation.derivative_moment(q, 2) for q in (q1, q2)]
+    assert rl.jacobian.law(net, preact_var=q1).mean == pytest.approx(chi[0] * chi[1], rel=1e-9)
+    relu = mlp(activation="relu", weight_var=2.0, bias_var=0.0)
+    assert rl.jacobian.law(relu, preact_var=7.0).mean == pytest.approx(rl.jacobian.law(relu).mean)
+
+
+def test_only_ratios_of_widths_matter():
+    net = mlp(depth=2)
+    one, other = (rl.jacobian.law(net, widths=w) for w in ((1, 2, 1), (10, 20, 10)))
+    assert one.support == other.support
+    assert one.var == pytest.approx(other.var)
