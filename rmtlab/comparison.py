@@ -218,11 +218,15 @@ def _at_atoms(draws: np.ndarray, atoms: np.ndarray) -> np.ndarray:
 
 
 def _ks(face: _Face, values: np.ndarray) -> float:
-    """sup |Fₙ − F|: as Fₙ is constant between the data and F increases, it is reached at a datum."""
+    """sup |Fₙ − F|: as Fₙ is constant between the data and F increases, it is reached at a datum.
+
+    Data within rounding of an atom count at it, and so does what the law has there.
+    """
     points, counts = np.unique(values, return_counts=True)
     after = np.cumsum(counts) / values.size
     before = after - counts / values.size
-    gaps = np.abs([after - face.cdf(points), before - face.cdf_left(points)])
+    window = np.where(np.isin(points, face.atoms), ATOM_WIDTH * np.max(np.abs(values)), 0.0)
+    gaps = np.abs([after - face.cdf(points + window), before - face.cdf_left(points - window)])
     return float(np.max(gaps))
 
 

@@ -1,6 +1,7 @@
 """The distance between a law and data."""
 
 import dataclasses
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -185,3 +186,24 @@ def test_tensors_are_data_and_results_are_frozen():
     assert found.ks == compare(laws.Semicircle(), np.linspace(-1, 1, 11)).ks
     with pytest.raises(dataclasses.FrozenInstanceError):
         found.ks = 0.0
+
+
+def test_a_law_that_crowds_around_its_atom_is_compared_as_its_data_are():
+    """Closed form: half the mass at 0 and half log-uniform on [1e-20, 1], so that a quarter lies within rounding of 0."""
+
+    class Crowded:
+        atoms: ClassVar[dict[float, float]] = {0.0: 0.5}
+
+        def cdf(self, x, side="right"):
+            tail = 0.5 + 0.5 * np.clip(1 + np.log10(np.maximum(x, 1e-30)) / 20, 0, 1)
+            return np.where(np.asarray(x) > 0, tail, 0.5 * (np.asarray(x) == 0) * (side == "right"))
+
+        def quantile(self, p):
+            return np.where(p <= 0.5, 0.0, 10.0 ** (20 * (2 * np.asarray(p) - 2)))
+
+        def moment(self, k):
+            return 0.5 / (k * 20 * np.log(10)) if k else 1.0
+
+    n = 400
+    values = Crowded().quantile((np.arange(n) + 0.5) / n)
+    assert compare(Crowded(), values).ks <= 1.0 / n

@@ -119,7 +119,9 @@ class Chain:
     def leaves_zero(self) -> bool:
         """Whether the spectrum keeps away from 0 (but for the kernel): z has a simple zero at T = −rank."""
         equal = [factor.count for factor in self.factors if _is_close(factor.reach, self.rank)]
-        return sum(equal) + sum(p for size, p in self.powers.items() if size and _is_close(size, self.rank)) == 1
+        return (
+            sum(equal) + sum(p for size, p in self.powers.items() if size and _is_close(size, self.rank)) == 1
+        )
 
     @cached_property
     def atoms(self) -> dict[float, float]:

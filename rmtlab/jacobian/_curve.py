@@ -81,7 +81,11 @@ class Curve:
     def turns(self) -> list[float]:
         """The values of d at its inner extrema of visible weight."""
         first, last = self._visible[[0, -1]]
-        levels = [level for node, _, level, _ in self._turning if (first < node < last) or (node == 0 and self.twins == 2.0)]
+        levels = [
+            level
+            for node, _, level, _ in self._turning
+            if (first < node < last) or (node == 0 and self.twins == 2.0)
+        ]
         values = {float(np.exp(level) if self.is_log else level**2) for level in levels}
         root = self.g_series[first : last + 1, 0]
         crosses = not self.is_log and root.min() < 0.0 < root.max()
@@ -104,7 +108,11 @@ class Curve:
             if abs(s[0]) <= 0.75:
                 level, _, second = (part[0].real for part in _polynomial(c, s))
                 found.append((node, float(s[0].real), float(level), 0.5 * float(second)))
-        return [turn for k, turn in enumerate(found) if k == 0 or turn[0] + turn[1] > found[k - 1][0] + found[k - 1][1] + 0.5]
+        return [
+            turn
+            for k, turn in enumerate(found)
+            if k == 0 or turn[0] + turn[1] > found[k - 1][0] + found[k - 1][1] + 0.5
+        ]
 
     @property
     def _visible(self) -> np.ndarray:
@@ -128,7 +136,9 @@ class Curve:
         sign = np.where(flat, 0, np.sign(change)).astype(int)
         ends = np.flatnonzero(np.diff(sign)) + 1
         starts, stops = np.r_[0, ends], np.r_[ends, sign.size]
-        return [(int(a), int(b) + 1, bool(sign[a] > 0)) for a, b in zip(starts, stops, strict=True) if sign[a]]
+        return [
+            (int(a), int(b) + 1, bool(sign[a] > 0)) for a, b in zip(starts, stops, strict=True) if sign[a]
+        ]
 
     def correction(self, zeta: np.ndarray) -> "Correction":
         """What the trapezoid rule has too much in E[d/(ζ − d)] and in its derivative."""
@@ -206,7 +216,9 @@ class Curve:
         bernoulli = _BERNOULLI * turn[:, None] ** np.arange(order)
         rise = _UNIT - _exponential(g[:, :1] * _UNIT - g) if self.is_log else g
         e = np.concatenate([rise[:, 1:], np.zeros((node.size, 1))], axis=1)
-        value, slope = _ratio((w[:, :1] * g1 - _times(_times(w, e), bernoulli))[:, 1:], _times(e, g1)[:, :-1], s)
+        value, slope = _ratio(
+            (w[:, :1] * g1 - _times(_times(w, e), bernoulli))[:, 1:], _times(e, g1)[:, :-1], s
+        )
         level, level_slope, stretch = self._chain_rule(target)
         speed = stretch / _polynomial(self.g_series[node], s)[1]
         return -level * value, -level_slope * value - level * slope * speed
@@ -372,7 +384,11 @@ def _with_step(sample: Sampler, low: float, high: float, step: float, even: bool
     for is_log in (True, False):
         series = _series(np.log(d) if is_log else root)
         found = np.exp(np.minimum(0.5 * _halfway(series), 350.0)) if is_log else _halfway(series)
-        aim, scale = (np.abs(between), np.sqrt(d[inner])) if is_log else (between, np.max(np.abs(series[:, :3]), axis=1))
+        aim, scale = (
+            (np.abs(between), np.sqrt(d[inner]))
+            if is_log
+            else (between, np.max(np.abs(series[:, :3]), axis=1))
+        )
         counts = relevant * (certain if is_log else scale > np.sqrt(TINY))
         if np.max(counts * np.abs(found - aim) / np.maximum(scale, np.sqrt(TINY))) <= _GOAL:
             break

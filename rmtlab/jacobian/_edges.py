@@ -155,7 +155,11 @@ def _runs(chain: Chain, path: Path, side: Side, low: float = _BELOW, high: float
     for start, stop in ends.reshape(-1, 2):
         below, above = start == 0, stop == s.size
         first = log_z[0] if below else _refined(chain, path, side, s[start], s[start - 1])
-        last = _at_infinity(chain, side, path(s[-1:])[0], log_z[-1]) if above else _refined(chain, path, side, s[stop - 1], s[stop])
+        last = (
+            _at_infinity(chain, side, path(s[-1:])[0], log_z[-1])
+            if above
+            else _refined(chain, path, side, s[stop - 1], s[stop])
+        )
         runs.append(_Run(_exp(first), _exp(last), bool(start < s.size // 4), bool(above)))
     return runs
 
@@ -197,7 +201,9 @@ def real_curve(chain: Chain, t: np.ndarray, side: Side) -> tuple[np.ndarray, np.
     u = t + chain.rank
     value, slope = chain.rational(t + 0j, u + 0j)
     log_z = value.real + chain.log_scale
-    sign = np.prod([np.sign(t if size == 0.0 else t + size) ** power for size, power in chain.powers.items()], axis=0)
+    sign = np.prod(
+        [np.sign(t if size == 0.0 else t + size) ** power for size, power in chain.powers.items()], axis=0
+    )
     sign = sign * np.ones(t.shape)
     steepness = slope.real.copy()
     exists = np.ones(t.shape, dtype=bool)
@@ -216,7 +222,9 @@ def real_curve(chain: Chain, t: np.ndarray, side: Side) -> tuple[np.ndarray, np.
     return np.where(exists, log_z, np.nan), steepness, np.where(exists, sign, np.nan)
 
 
-def _real_zeta(factor: Factor, t: np.ndarray, interval: Interval) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _real_zeta(
+    factor: Factor, t: np.ndarray, interval: Interval
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The ζ of an interval free of d with n·m(ζ) = T, dm/dζ there, and whether it exists."""
     place, measure = _coordinates(interval)
     mass = factor.squares.positive_mass

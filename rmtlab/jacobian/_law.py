@@ -337,7 +337,9 @@ def plug_in(module: Any, x: Any) -> PlugInLaw:
         )
     inputs = np.atleast_2d(_checks.array(x, "x", ndim=(1, 2), hint="Give one input."))
     if len(inputs) != 1:
-        raise ValueError(f"x must be one input, but {len(inputs)} were given; every input has its own slopes.")
+        raise ValueError(
+            f"x must be one input, but {len(inputs)} were given; every input has its own slopes."
+        )
     chain = _torch_jacobian.factors(module, inputs, "hidden")
     described = blocks(module.description)
     masks = [None if factor.mask is None else factor.mask[0].cpu().numpy() for factor in chain]

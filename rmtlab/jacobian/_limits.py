@@ -112,7 +112,9 @@ class BernoulliLimit(SpectralLaw):
 
     def _s_transform(self, m: np.ndarray) -> np.ndarray:
         if np.any(m == -1.0):
-            raise ValueError("The S-transform of this law has an essential singularity at m = −1; take m above −1.")
+            raise ValueError(
+                "The S-transform of this law has an essential singularity at m = −1; take m above −1."
+            )
         return np.exp(-self.variance * m / (1.0 + m))
 
     def _log_x(self, phi: np.ndarray) -> np.ndarray:

@@ -95,7 +95,10 @@ def _r_on_side(chain: Chain, g: np.ndarray, sign: float, side: object) -> np.nda
 def _start(chain: Chain, t: np.ndarray) -> np.ndarray:
     """ln ζ of every factor for small T: ζ ≈ n μ₁/T + μ₂/μ₁."""
     rows = [
-        np.log(factor.size * factor.squares.moments[0] / t + factor.squares.moments[1] / factor.squares.moments[0])
+        np.log(
+            factor.size * factor.squares.moments[0] / t
+            + factor.squares.moments[1] / factor.squares.moments[0]
+        )
         for factor in chain.factors
     ]
     return np.array(rows, dtype=np.complex128).reshape(len(rows), t.size)

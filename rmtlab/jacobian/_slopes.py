@@ -135,7 +135,9 @@ def _unfold(t: np.ndarray, low: float, high: float, spread: float) -> tuple[np.n
     u = 0.5 * pi * np.sinh(t)
     inside = np.clip(np.tanh(u), -1.0 + 1e-15, 1.0 - 1e-15)
     half = 0.5 * (high - low)
-    return 0.5 * (low + high) + half * inside, half * 0.5 * pi * np.cosh(t) / np.cosh(np.clip(u, -350, 350)) ** 2
+    return 0.5 * (low + high) + half * inside, half * 0.5 * pi * np.cosh(t) / np.cosh(
+        np.clip(u, -350, 350)
+    ) ** 2
 
 
 def _range(low: float, high: float, spread: float) -> tuple[float, float]:

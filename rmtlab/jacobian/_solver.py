@@ -173,7 +173,9 @@ class Solver:
         while pending.size:
             turn = step[pending]
             guess = self._ahead(state.at(pending), slope.at(pending), 1j * turn)
-            to = np.where(np.abs(goal[pending] - at[pending] - turn) < 1e-15, goal[pending], at[pending] + turn)
+            to = np.where(
+                np.abs(goal[pending] - at[pending] - turn) < 1e-15, goal[pending], at[pending] + turn
+            )
             found, tangent, residual, moved = self._newton(guess, log_size[pending] + 1j * to, tolerance)
             good = (residual < tolerance) & (moved < _FAR) & _in_half_plane(found, 1e2 * tolerance)
             won = pending[good]
@@ -234,9 +236,7 @@ class Solver:
             moved = np.maximum(np.max(np.abs(state.y - first.y), axis=0, initial=0.0), drift)
         return state, tangent, np.nan_to_num(residual, nan=np.inf), np.nan_to_num(moved, nan=np.inf)
 
-    def _step(
-        self, state: State, log_z: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray, State, np.ndarray]:
+    def _step(self, state: State, log_z: np.ndarray) -> tuple[np.ndarray, np.ndarray, State, np.ndarray]:
         chain = self.chain
         value, steepness = chain.rational(state.t, state.u)
         miss0 = value + chain.log_scale - log_z
@@ -251,7 +251,9 @@ class Solver:
             rates[k] = factor.size * slope * zeta
             miss0 = miss0 + factor.count * state.y[k]
             steepness = steepness + factor.count / rates[k]
-            worst = np.maximum(worst, np.abs(misses[k]) / np.abs(np.where(near_zero, state.t, state.u + below)))
+            worst = np.maximum(
+                worst, np.abs(misses[k]) / np.abs(np.where(near_zero, state.t, state.u + below))
+            )
         counts = np.array([factor.count for factor in chain.factors], dtype=float)[:, None]
         residual = np.maximum(worst, np.abs(miss0))
         dt = (np.sum(counts * misses / rates, axis=0) - miss0) / steepness
@@ -355,13 +357,13 @@ def _interpolated(x: np.ndarray, known: State, slope: State, at: np.ndarray, ran
 
 
 def _empty(chain: Chain, size: int) -> State:
-    return State(*(np.empty(shape, dtype=np.complex128) for shape in ((len(chain.factors), size), size, size)))
+    return State(
+        *(np.empty(shape, dtype=np.complex128) for shape in ((len(chain.factors), size), size, size))
+    )
 
 
 def _joined(a: State, b: State) -> State:
-    return State(
-        np.concatenate([a.y, b.y], axis=1), np.concatenate([a.t, b.t]), np.concatenate([a.u, b.u])
-    )
+    return State(np.concatenate([a.y, b.y], axis=1), np.concatenate([a.t, b.t]), np.concatenate([a.u, b.u]))
 
 
 def _copy(state: State) -> State:

@@ -59,7 +59,9 @@ class Squares:
         """m = E[d/(ζ − d)], m + P(d > 0) = E[ζ/(ζ − d); d > 0], and dm/dζ."""
         m, o, slope = self._rule(zeta)
         corrections = [curve.correction(zeta) for curve in self.curves]
-        meeting = np.unique(np.concatenate([np.empty(0, dtype=int), *(found.points for found in corrections)]))
+        meeting = np.unique(
+            np.concatenate([np.empty(0, dtype=int), *(found.points for found in corrections)])
+        )
         if meeting.size:
             pairs = self._pairs(corrections)
             m[meeting], o[meeting], slope[meeting] = self._rule(zeta[meeting], meeting, pairs)
@@ -97,7 +99,8 @@ class Squares:
         """Points and nodes (numbered through all curves) whose terms the corrections contain."""
         first = np.cumsum([sum(1 for a in self.atoms if a > 0.0), *(curve.d.size for curve in self.curves)])
         return np.concatenate(
-            [np.stack([c.points, c.nodes + start]) for c, start in zip(corrections, first, strict=False)], axis=1
+            [np.stack([c.points, c.nodes + start]) for c, start in zip(corrections, first, strict=False)],
+            axis=1,
         )
 
     def average(self, f: Callable[[np.ndarray], np.ndarray]) -> float:

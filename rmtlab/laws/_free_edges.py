@@ -300,9 +300,15 @@ def _pieces(system: System, lead: int, gap: Gap, others: tuple[Gap | None, ...])
             if last < y.size - 1
             else _limit(curve.x[-1], gap, _ABOVE, system.is_product)
         )
-        inner = first + (last - first) // 3
+        inner = first + _roomiest(curve.x[first : last + 1], low, high, system.radius)
         result.append(_Found((float(low), float(high)), float(curve.x[inner]), curve.omega[:, inner]))
     return result
+
+
+def _roomiest(x: np.ndarray, low: float, high: float, radius: float) -> int:
+    """Index of a point well inside a piece and not too far out."""
+    room = np.minimum(np.minimum(x - low, high - x), radius)
+    return int(np.argmax(np.where(np.abs(x) > 4.0 * radius, 0.0, room)))
 
 
 def _limit(x: float, gap: Gap, kind: str, is_product: bool) -> float:
@@ -516,9 +522,9 @@ def _closed_inverse(
     law: Semicircle | MarchenkoPastur, target: np.ndarray, plus_one: np.ndarray, is_product: bool
 ) -> np.ndarray:
     if not is_product:
-        by_jump = isinstance(law, MarchenkoPastur)
-        r = law.scale / (1.0 - law.aspect * law.scale * target) if by_jump else law.var * target
-        return r + 1.0 / target
+        if isinstance(law, Semicircle):
+            return law.var * target + 1.0 / target
+        return law.scale / (1.0 - law.aspect * law.scale * target) + 1.0 / target
     if isinstance(law, Semicircle):
         return np.sign(target) * np.sqrt(law.var / target) * plus_one
     return law.scale * (1.0 + law.aspect * target) * plus_one / target

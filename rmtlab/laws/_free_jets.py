@@ -15,7 +15,7 @@ from rmtlab.laws.arcsine import Arcsine
 from rmtlab.laws.discrete import Dirac, Discrete, Empirical
 from rmtlab.laws.fuss_catalan import FussCatalan
 from rmtlab.laws.marchenko_pastur import MarchenkoPastur
-from rmtlab.laws.semicircle import Semicircle
+from rmtlab.laws.semicircle import QuarterCircle, Semicircle
 
 Jet = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
@@ -45,6 +45,27 @@ def _(law: Semicircle, z: np.ndarray) -> Jet:
     value = 2.0 / (z + root)
     slope = -value / root
     return value, slope, law.var * value, law.var * slope, 2.0 * law.var * value * slope
+
+
+@jet.register
+def _(law: QuarterCircle, z: np.ndarray) -> Jet:
+    flipped, above, usable = _upper(z)
+    sigma = np.sqrt(law.scale)
+    w = above / sigma
+    root = np.sqrt(w - 2.0) * np.sqrt(w + 2.0)
+    v = 2.0 / (w + root)
+    near = np.abs(w) < 1.0
+    below = np.where(near, -0.5j * (w - w**2 / (root + 2.0j)), 1.0 - 1j * v)
+    arctan = (np.log(1.0 + 1j * v) - np.log(below)) / 2j
+    value = np.where(near, v + 2.0 / np.pi * (1.0 - (1.0 / v - v) * arctan), law._cauchy(above) * sigma)
+    square = (1.0 + 1j * v) * below
+    slope = -v / root * (1.0 + 2.0 / np.pi * (square / v**2 * arctan - (1.0 - v**2) / (v * square)))
+    if np.any(~near):
+        slope[~near] = _by_differences(law, above[~near])[1] * law.scale
+    value, slope = value / sigma, slope / law.scale
+    value, slope = (np.where(flipped, part.conj(), part) for part in (value, slope))
+    value = np.where(usable, value, np.nan)
+    return value, slope, z - 1.0 / value, 1.0 + slope / value**2, value + z * slope
 
 
 @jet.register
