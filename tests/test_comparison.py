@@ -189,7 +189,7 @@ def test_tensors_are_data_and_results_are_frozen():
 
 
 def test_a_law_that_crowds_around_its_atom_is_compared_as_its_data_are():
-    """Closed form: half the mass at 0 and half log-uniform on [1e-20, 1], so that a quarter lies within rounding of 0."""
+    """Closed form: half the mass at 0 and half log-uniform on [1e-20, 1], a quarter within rounding of 0."""
 
     class Crowded:
         atoms: ClassVar[dict[float, float]] = {0.0: 0.5}

@@ -355,6 +355,51 @@ class TestAlgebra:
         np.testing.assert_allclose(law.density([-2.0, -4.0]), law.density([2.0, 4.0]), rtol=1e-11)
 
 
+class TestHardCases:
+    @pytest.mark.parametrize("seed", range(8))
+    def test_random_discrete_sums(self, seed):
+        """Evidence: closed form; six moments of sums with gaps and atoms anywhere, and mass in every interval."""
+        rng = np.random.default_rng(seed)
+        parts = [Discrete(rng.normal(size=k), rng.dirichlet(np.ones(k))) for k in rng.integers(2, 5, size=2)]
+        law = free_add(*parts)
+        total = sum(_cumulants([part.moment(k) for k in range(1, 7)]) for part in parts)
+        radius = max(abs(law.quantile(0.0)), abs(law.quantile(1.0)))
+        for k, expected in enumerate(_moments(total), start=1):
+            assert abs(law.moment(k) - expected) < 1e-10 * radius**k
+        for a, b in law.support:
+            assert law.cdf(b, side="left") - law.cdf(a) > 1e-6
+            assert np.all(law.density(a + (b - a) * np.linspace(0.02, 0.98, 9)) > 0.0)
+
+    def test_a_root_at_infinity_is_not_a_solution(self):
+        """Evidence: closed form; Newton can run ω to infinity at a node of this sum, where G would seem to be 0."""
+        law = free_add(Discrete([-3.6, -2.9], [0.6438, 0.3562]), Semicircle(2.8))
+        x = inside(law, 200, 0.001)
+        sum_rule = -3.6 * 0.3562 - 2.9 * 0.6438
+        exact = []
+        for t in x:
+            left = np.polymul([-1.0, t], np.polymul([1.0, 3.6], [1.0, 2.9])) / 2.8
+            exact.append(np.max(np.roots(np.polyadd(left, [-1.0, sum_rule])).imag) / (2.8 * pi))
+        np.testing.assert_allclose(law.density(x), exact, atol=1e-11)
+        assert law.cdf(law.support[0][1]) == 1.0
+
+    def test_a_gap_of_a_billionth_beside_a_hard_edge(self):
+        """Evidence: closed form; a coin with bias 1e-3 times MP(1) is a compound free Poisson law,
+        x = 1/g + E[λ/(1 − λg)], whose hard edge at 0 is one-sided: a gap ends at the critical value just below 0.
+        """
+        bias = 1e-3
+        up, down = 0.5 + 0.5 * bias, 0.5 - 0.5 * bias
+        law = free_multiply(Discrete([-1.0, 1.0], [down, up]), MP(1.0))
+        assert len(law.support) == 2
+        assert law.support[1][0] == 0.0
+        with mpmath.workdps(40):
+
+            def x(g):
+                return 1 / g + mpmath.mpf(up) / (1 - g) - mpmath.mpf(down) / (1 + g)
+
+            turning = mpmath.findroot(lambda g: mpmath.diff(x, g), -1500)
+            assert law.support[0][1] == pytest.approx(float(x(turning)), rel=1e-6)
+
+
 class TestSimulation:
     """Eigenvalues of random matrices lie within O(log n / n) of the quantiles: KS ≤ 6/n with room for one draw."""
 

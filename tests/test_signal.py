@@ -128,7 +128,9 @@ def test_the_critical_point_of_a_given_q_is_that_of_its_bias(name, q):
     point = signal.critical_point(phi, preact_var=q)
     back = signal.critical_point(phi, point.bias_var)
     assert (back.q, back.weight_var) == pytest.approx((q, point.weight_var), rel=1e-9)
-    assert signal.MeanField(phi, point.weight_var, point.bias_var).fixed_point().q == pytest.approx(q, rel=1e-9)
+    assert signal.MeanField(phi, point.weight_var, point.bias_var).fixed_point().q == pytest.approx(
+        q, rel=1e-9
+    )
 
 
 def test_shifted_relu_line_needs_a_positive_shift():

@@ -15,7 +15,8 @@ _CASES = [(_RNG.random(n), _RNG.random(n), ensembles.haar_orthogonal(n, rng=_RNG
 
 
 def _walks(*, generators: int) -> float:
-    return reduce(laws.free_add, [laws.Arcsine(radius=2.0)] * generators).moment(4)
+    step: laws.SpectralLaw = laws.Arcsine(radius=2.0)
+    return reduce(laws.free_add, [step] * generators).moment(4)
 
 
 def _walks_on_the_grid(*, generators: int) -> float:
@@ -70,7 +71,10 @@ EXERCISES = {
         tolerance=1e-6,
         why="a count of walks is exact",
         slips=(
-            Slip(_walks_on_the_grid, "These are walks on a grid, where generators commute; a tree has no squares."),
+            Slip(
+                _walks_on_the_grid,
+                "These are walks on a grid, where generators commute; a tree has no squares.",
+            ),
             Slip(_walks_of_length_two, "These are the closed walks of length 2."),
         ),
     ),
@@ -79,7 +83,10 @@ EXERCISES = {
         tolerance=2e-2,
         why="two digits of a Gaussian average",
         slips=(
-            Slip(_kept_of_a_random_direction, "This is right for a random direction, in which D and W are strangers."),
+            Slip(
+                _kept_of_a_random_direction,
+                "This is right for a random direction, in which D and W are strangers.",
+            ),
             Slip(_kept_without_norm, "Divide by the squared length of h, which is q per neuron."),
         ),
     ),

@@ -11,7 +11,11 @@ from rmtlab.answers import Exercise, Slip
 __all__ = ["EXERCISES"]
 
 _RNG = np.random.default_rng(0)
-_WEIGHTS = [ensembles.ginibre(6, 5, rng=_RNG), ensembles.ginibre(6, rng=_RNG), ensembles.ginibre(4, 6, rng=_RNG)]
+_WEIGHTS = [
+    ensembles.ginibre(6, 5, rng=_RNG),
+    ensembles.ginibre(6, rng=_RNG),
+    ensembles.ginibre(4, 6, rng=_RNG),
+]
 _SLOPES = [_RNG.random(6), _RNG.random(6), _RNG.random(4)]
 
 
@@ -78,7 +82,10 @@ EXERCISES = {
         tolerance=5e-3,
         why="three digits of a short formula",
         slips=(
-            Slip(_variance_with_gaussian_weights, "This is right for Gaussian weights; orthogonal ones add nothing."),
+            Slip(
+                _variance_with_gaussian_weights,
+                "This is right for Gaussian weights; orthogonal ones add nothing.",
+            ),
             Slip(_variance_of_one_layer, "This is one layer; relative variances of free factors add."),
         ),
     ),
@@ -97,7 +104,10 @@ EXERCISES = {
         why="the edge is the turning point of a short formula",
         slips=(
             Slip(_edge_with_orthogonal_weights, "This is the edge for orthogonal weights."),
-            Slip(_edge_as_singular_value, "This is the largest singular value; the question is about its square."),
+            Slip(
+                _edge_as_singular_value,
+                "This is the largest singular value; the question is about its square.",
+            ),
         ),
     ),
     "mean-square": Exercise(

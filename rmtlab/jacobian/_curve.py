@@ -4,7 +4,7 @@ A curve is d(t) ≥ 0 with a weight w(t) dt, sampled on a uniform grid of a vari
 and w vanishes faster than any exponential at the ends. The trapezoid rule is then exact up to the poles of
 1/(ζ − d(t)), and each pole t₀ (residue r, step η) that comes near the real t-axis costs exactly
 
-.. math:: \text{trapezoid} - \int = \frac{\pm 2\pi i\,r}{e^{\mp 2\pi i t_0/\eta} - 1}, \qquad \mathrm{Im}\,t_0 \gtrless 0,
+.. math:: \text{trapezoid} - \int = \frac{\pm 2\pi i\,r}{e^{\mp 2\pi i t_0/\eta} - 1}, \quad \pm\mathrm{Im}\,t_0 > 0,
 
 which is taken off. For ζ in the upper half-plane the pole lies above the axis where d rises and below where d
 falls; keeping that sign continues the average through the cut, so that boundary values are regular points.
@@ -45,7 +45,7 @@ def _taylor_rule() -> np.ndarray:
     """Coefficients of the polynomial through 13 samples at −6 … 6, one row a sample."""
     rows = []
     for k in _OFFSETS:
-        others = _OFFSETS[_OFFSETS != k]
+        others = np.delete(_OFFSETS, k + _REACH)
         rows.append(np.poly(others)[::-1] / np.prod(k - others.astype(float)))
     return np.array(rows)
 

@@ -1,15 +1,16 @@
 """From a network's description to the stages of its Jacobian."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 from rmtlab import _checks
-from rmtlab import noise as noises
 from rmtlab.activations import Activation as Function
 from rmtlab.jacobian._chain import Stage
 from rmtlab.jacobian._slopes import mask, squares
 from rmtlab.jacobian._squares import Squares
 from rmtlab.layers import Activation, Dense, Noise
 from rmtlab.networks import Network
+from rmtlab.noise import Noise as Mask
 from rmtlab.signal import MeanField
 
 
@@ -17,12 +18,12 @@ from rmtlab.signal import MeanField
 class Block:
     """[Noise] Dense Activation: one hidden layer."""
 
-    noises: tuple[noises.Noise, ...]
+    noises: tuple[Mask, ...]
     dense: Dense
     activation: Function
 
     @property
-    def mask(self) -> noises.Noise | None:
+    def mask(self) -> Mask | None:
         """The multiplicative noise in front of the weights."""
         found = [noise for noise in self.noises if noise.multiplicative]
         if len(found) > 1:
@@ -37,7 +38,7 @@ def blocks(net: Network) -> list[Block]:
     """The hidden layers of a network."""
     if not isinstance(net, Network):
         raise TypeError(f"net must be a network such as rl.MLP(depth=10, …), but {net!r} was given.")
-    before: list[noises.Noise] = []
+    before: list[Mask] = []
     found, dense = [], None
     for layer in net.layers:
         if isinstance(layer, Noise):
@@ -47,6 +48,11 @@ def blocks(net: Network) -> list[Block]:
         elif isinstance(layer, Activation) and dense is not None:
             found.append(Block(tuple(before), dense, layer.activation))
             before = []
+        else:
+            raise TypeError(
+                f"The Jacobian law is that of fully connected networks, but this one holds {layer!r}; its layers "
+                "must be Dense, Activation and Noise."
+            )
     if not found:
         raise ValueError(
             "This network has no hidden layer, so that h^L is x itself; give one of depth 1 or more, such as "
@@ -95,7 +101,7 @@ def _variances(layers: list[Block], preact_var: float | str) -> list[float]:
     if isinstance(preact_var, str):
         return [_fixed_point(layers)] * len(layers)
     path = [preact_var]
-    for before, after in zip(layers[:-1], layers[1:], strict=True):
+    for before, after in pairwise(layers):
         signal = float(before.activation.moment(path[-1], 2))
         for noise in after.noises:
             signal = float(noise.noisy_second_moment(signal))

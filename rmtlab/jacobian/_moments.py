@@ -23,7 +23,7 @@ def moment(chain: Chain, k: int) -> float:
     if k > 1:
         log[1] += chain.drift
     for factor in chain.factors:
-        moments = np.array([factor.squares.average(lambda d, j=j: d**j) for j in range(1, k + 1)])
+        moments = np.array([factor.squares.moment(j) for j in range(1, k + 1)])
         log += factor.count * _log_series(factor.size * moments)
     return exp(k * log[0]) * float(_exponential(k * np.r_[0.0, log[1:]])[k - 1]) / k
 

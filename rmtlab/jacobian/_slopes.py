@@ -46,8 +46,8 @@ def _of_activation(activation: Activation, q: float) -> Squares:
     if activation.homogeneous or q == 0.0:
         h = np.array([-1.0, 1.0]) * (1.0 if q > 0.0 or activation.homogeneous else _NEXT_TO_ZERO)
         left, right = (float(slope) ** 2 for slope in activation.derivative(h))
-        atoms = {left: 0.5, right: 0.5} if left != right else {left: 1.0}
-        return Squares(atoms, (), (0.5 * (left + right), 0.5 * (left**2 + right**2)))
+        sides = {left: 0.5, right: 0.5} if left != right else {left: 1.0}
+        return Squares(sides, (), (0.5 * (left + right), 0.5 * (left**2 + right**2)))
     ends = [-inf, *(kink for kink in activation.kinks), inf]
     atoms: dict[float, float] = {}
     curves: list[Curve] = []
@@ -57,8 +57,8 @@ def _of_activation(activation: Activation, q: float) -> Squares:
             curves += _pieces(activation, low, high, sqrt(q))
         else:
             atoms[level] = atoms.get(level, 0.0) + _probability(low, high, sqrt(q))
-    moments = tuple(float(activation.derivative_moment(q, k)) for k in (2, 4))
-    return Squares({a: mass for a, mass in atoms.items() if mass > 0.0}, tuple(curves), moments)
+    second, fourth = (float(activation.derivative_moment(q, k)) for k in (2, 4))
+    return Squares({a: mass for a, mass in atoms.items() if mass > 0.0}, tuple(curves), (second, fourth))
 
 
 def _level(activation: Activation, low: float, high: float, spread: float) -> float | None:
@@ -106,7 +106,8 @@ def _piece(activation: Activation, low: float, high: float, spread: float) -> Cu
     start, end = _range(low, high, spread)
     step = min(spread, 1.0) / _STEPS if whole else 1.0 / _STEPS
     x = np.linspace(0.01, end, 64)
-    even = whole and np.array_equal(*(np.asarray(activation.derivative(s * x)) ** 2 for s in (1.0, -1.0)))
+    right, left = (np.asarray(activation.derivative(sign * x)) ** 2 for sign in (1.0, -1.0))
+    even = whole and np.array_equal(right, left)
     return sampled(sample, start, end, step, even)
 
 

@@ -1,6 +1,6 @@
 r"""The law of d = φ′(h)² ε² in one layer, and the average m(ζ) = E[d/(ζ − d)] that every spectrum needs."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -103,10 +103,10 @@ class Squares:
             axis=1,
         )
 
-    def average(self, f: Callable[[np.ndarray], np.ndarray]) -> float:
-        """E[f(d); d > 0]."""
+    def moment(self, k: int) -> float:
+        """E[d^k], k ≥ 1."""
         nodes, weights = self._nodes
-        return float(weights @ f(nodes))
+        return float(weights @ nodes**k)
 
     @cached_property
     def _nodes(self) -> tuple[np.ndarray, np.ndarray]:

@@ -128,10 +128,10 @@ def critical_point(
     0.008895
     """
     _refuse_noise(noise)
-    if (bias_var is None) == (preact_var is None):
-        raise ValueError("critical_point needs either bias_var=σ_b² or preact_var=q*, and not both.")
-    if preact_var is not None:
+    if bias_var is None and preact_var is not None:
         return _point_at(activations.get(activation), preact_var)
+    if bias_var is None or preact_var is not None:
+        raise ValueError("critical_point needs either bias_var=σ_b² or preact_var=q*, and not both.")
     found = critical_points(activation, bias_var)
     return next((point for point in found if point.stable), found[0])
 
