@@ -43,6 +43,8 @@ VALUES = {
     "ntk.diagonal": {"depth": 5},
     "ntk.one-hidden-layer": {"correlation": 0.5},
     "ntk.step-size": {"inputs": 500, "outputs": 10, "largest": 250.0},
+    "architectures.blocks": {"start": 100.0, "factor": 10.0},
+    "architectures.critical-ratio": {"activation": "sin"},
 }
 SCALAR, VECTOR, MATRIX = "mock.scalar", "mock.vector", "mock.matrix"
 TRUTHS = {

@@ -115,6 +115,11 @@ class Curve:
         ]
 
     @property
+    def _turns_at_zero(self) -> bool:
+        """Whether this is one half of a curve whose g is even."""
+        return self.twins == 2.0 and abs(self.g_series[0, 1]) < abs(self.g_series[0, 2])
+
+    @property
     def _visible(self) -> np.ndarray:
         return np.flatnonzero(self.w > _VISIBLE * self.w.max())
 
@@ -148,7 +153,7 @@ class Curve:
             at, node, s, is_above = self._poles(target, is_principal)
             turn = np.where(is_above, -2j, 2j) * np.pi
             key = at * self.d.size + node
-            meets = (np.abs(s) < _MEETING) & ~((self.twins == 2.0) & (node == 0))
+            meets = (np.abs(s) < _MEETING) & ((node > 0) | (not self._turns_at_zero))
             meets[meets] = np.bincount(key[meets])[key[meets]] == 1
             for chosen, cost in ((~meets, self._cost), (meets, self._cost_beside_node)):
                 if np.any(chosen):
@@ -170,6 +175,7 @@ class Curve:
         for own, other, sign in ((0, 1, -1.0), (1, 0, 1.0)):
             key = np.setdiff1d(keys[own], keys[other])
             at, node = key // self.d.size, key % self.d.size
+            at, node = (at[node > 0], node[node > 0]) if self.twins == 2.0 else (at, node)
             target, g = sign * np.sqrt(zeta[at]), self.g_series[node, 0]
             half = 0.5 * self.w_series[node, 0] * target / (target - g)
             np.add.at(total, at, -half)

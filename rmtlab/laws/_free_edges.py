@@ -527,7 +527,7 @@ def _closed_inverse(
         return law.scale / (1.0 - law.aspect * law.scale * target) + 1.0 / target
     if isinstance(law, Semicircle):
         return np.sign(target) * np.sqrt(law.var / target) * plus_one
-    return law.scale * (1.0 + law.aspect * target) * plus_one / target
+    return law.scale * (1.0 - law.aspect + law.aspect * plus_one) * plus_one / target
 
 
 def _real_jet(law: SpectralLaw, omega: np.ndarray) -> Jet:
