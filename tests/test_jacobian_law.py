@@ -353,17 +353,22 @@ def drawn(net, width, seed=0):
     ],
 )
 def test_smooth_spectra_at_width_800(depth, name, weights):
-    """Evidence: simulation; KS ≤ 0.02 at N = 800. The mean is the plug-in product to a few √(2·var)/N."""
+    """Evidence: simulation; KS ≤ 0.02 at N = 800, and ≤ 0.015 in units of the plug-in mean.
+
+    The sample means of φ′² fluctuate by O(N^{−1/2}) and move the whole spectrum; its shape, and λ_max in those
+    units, are off by O(L/N) and by the edge's own O(N^{−2/3}).
+    """
     net = critical(depth, name, 0.3 if depth < 64 else 0.05, weights=weights)
     module, x = drawn(net, 800)
     law = jacobian.law(net)
     eigenvalues = jacobian.singular_values(module, x) ** 2
-    assert rl.compare(law, eigenvalues).ks <= 0.02
     slopes = [net.activation.derivative(z.numpy()) for z in module.preactivations(x)[:-1]]
     plug_in = np.prod([net.weight_var * np.mean(slope**2) for slope in slopes])
-    assert abs(eigenvalues.mean() / plug_in - 1) < 6 * np.sqrt(2 * law.var) / law.mean / 800 + 2 * depth / 800
-    if weights == "orthogonal":
-        assert abs(eigenvalues.max() / law.support[-1][1] - 1) < 0.15
+    in_units = eigenvalues * law.mean / plug_in
+    assert rl.compare(law, eigenvalues).ks <= 0.02
+    assert rl.compare(law, in_units).ks <= 0.015
+    assert abs(in_units.mean() / law.mean - 1) < 6 * np.sqrt(2 * law.var) / law.mean / 800 + 2 * depth / 800
+    assert abs(in_units.max() / law.support[-1][1] - 1) < 0.05
 
 
 @pytest.mark.parametrize(("name", "weights"), [("relu", "gaussian"), ("hard_tanh", "orthogonal")])

@@ -39,8 +39,8 @@ A pilot of five arms on seed 100 came between the two: it changed the budget (57
 the records (one an epoch), the number of seeds (six), the rule for censored runs and the step at which the loss is
 reported (the last), and no expectation.
 
-Finished runs are kept in ``_build/experiments``, so that an interrupted call goes on where it stopped; the result
-goes to ``training_speed.json`` beside this file.
+Finished runs, an hour or so of one core, are kept in ``_build/experiments``, so that an interrupted call goes on
+where it stopped; the result goes to ``training_speed.json`` beside this file.
 """
 
 import hashlib
@@ -336,6 +336,28 @@ def interval(logs: np.ndarray) -> tuple[float, float, float]:
     return tuple(
         float(np.exp(v)) for v in (mean, mean - half, mean + half)
     )
+
+
+def table(rows: list[dict]) -> list[dict]:
+    """Return each arm's steps (geometric mean, 95 % interval), how many runs got there, and the early loss."""
+    found = []
+    for r, steps in zip(rows, steps_by_arm(rows).values(), strict=True):
+        mean, low, high = interval(np.log(steps))
+        found.append(
+            {
+                "activation": r["activation"],
+                "weights": r["weights"],
+                "q": r["q"],
+                "spectral_variance": r["spectral_variance"],
+                "lr": r["lr"],
+                "steps": mean,
+                "low": low,
+                "high": high,
+                "there": int((steps < BUDGET).sum()),
+                "loss": float(np.median(r["loss"])),
+            }
+        )
+    return found
 
 
 def verdicts(rows: list[dict]) -> list[dict]:

@@ -33,10 +33,6 @@ def _blocks_of_one_over_l(*, start: float, factor: float) -> float:
     return start * factor
 
 
-def _further_blocks(*, start: float, factor: float) -> float:
-    return _blocks(start=start, factor=factor) - start
-
-
 def _duals(activation: str) -> tuple[float, float]:
     square, slopes = activations.get(activation).dual(1.0, 1.0, 1.0)
     return float(square), float(slopes)
@@ -89,9 +85,7 @@ def _attended_by_columns(k12: np.ndarray, k11: np.ndarray, k22: np.ndarray, quer
     return one @ k12 @ two.T
 
 
-def _attended_untransposed(
-    k12: np.ndarray, k11: np.ndarray, k22: np.ndarray, query_var: float
-) -> np.ndarray:
+def _attended_untransposed(k12: np.ndarray, k11: np.ndarray, k22: np.ndarray, query_var: float) -> np.ndarray:
     one, two = (special.softmax(query_var * k, axis=1) for k in (k11, k22))
     return one @ k12 @ two
 
@@ -104,7 +98,6 @@ EXERCISES = {
         slips=(
             Slip(_blocks_of_the_sign_slope, "This uses the slope of C; the exponent is 1 − C′(0)."),
             Slip(_blocks_of_one_over_l, "The correlation falls more slowly than the inverse of depth."),
-            Slip(_further_blocks, "This is how many blocks more; the question is behind which block."),
         ),
     ),
     "critical-ratio": Exercise(
@@ -112,7 +105,9 @@ EXERCISES = {
         tolerance=1e-3,
         why="three digits of a closed form",
         slips=(
-            Slip(_slope_without_biases, "This is χ without biases; which ratio brings it to one?"),
+            Slip(
+                _slope_without_biases, "This is χ without biases; look for the ratio that brings it to one."
+            ),
             Slip(_slopes_alone, "The layer norm makes the mean square of φ count as well."),
         ),
     ),
@@ -126,7 +121,9 @@ EXERCISES = {
         },
         slips=(
             Slip(_convolved_by_a_sum, "Weights have the variance σ_w² over the size of the patch."),
-            Slip(_convolved_in_all_steps, "Weights of different steps are independent: both ends move alike."),
+            Slip(
+                _convolved_in_all_steps, "Weights of different steps are independent: both ends move alike."
+            ),
             Slip(_convolved_without_bias, "The biases are missing."),
         ),
     ),

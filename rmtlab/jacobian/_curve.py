@@ -256,6 +256,7 @@ class Curve:
         if self.twins == 2.0:
             outward = (self.d[1] > self.d[0]) == is_principal
             keep &= (is_above == outward) | (node + s.real > 0.5)
+        keep &= slope != 0.0
         at, node, s, is_above = at[keep], node[keep], s[keep], is_above[keep]
         place = np.rint(64.0 * (node + s.real)).astype(np.int64)
         _, first = np.unique((at * 128 * self.d.size + place) * 2 + is_above, return_index=True)

@@ -37,9 +37,14 @@ class Hole:
     low: float
     high: float
 
+    @property
+    def probes(self) -> np.ndarray:
+        """Points inside."""
+        return self.low + (self.high - self.low) * np.array([0.03, 0.3, 0.5, 0.7, 0.97])
 
-def support(chain: Chain, is_empty: Callable[[float], bool]) -> list[Interval]:
-    """The intervals of the continuous part; `is_empty(x)` tells whether the density vanishes at x."""
+
+def support(chain: Chain, is_empty: Callable[[np.ndarray], bool]) -> list[Interval]:
+    """The intervals of the continuous part; `is_empty(x)` tells whether the density vanishes at all x."""
     if sum(chain.atoms.values()) > 1.0 - 1e-13:
         return []
     if chain.is_single:
@@ -50,9 +55,7 @@ def support(chain: Chain, is_empty: Callable[[float], bool]) -> list[Interval]:
         top = max((hole.low for hole in holes if hole.high >= top * (1.0 - 1e-9)), default=top)
     holes = [Hole(hole.low, min(hole.high, top)) for hole in holes]
     confirmed = [
-        hole
-        for hole in holes
-        if hole.high - hole.low > _NARROW * hole.high and is_empty(0.5 * (hole.low + hole.high))
+        hole for hole in holes if hole.high - hole.low > _NARROW * hole.high and is_empty(hole.probes)
     ]
     edges, reached = [], 0.0
     for hole in sorted(confirmed, key=lambda hole: hole.low):

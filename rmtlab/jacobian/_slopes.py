@@ -15,13 +15,15 @@ _REACH = 13.0  # standard deviations: the normal density is 1e-37 there
 _STEPS = 24.0  # samples a standard deviation, or a unit of h where that is less
 _NEXT_TO_ZERO = 1e-300
 _CONSTANT = 1e-14
+_UNSEEN = 1e-13  # mass of a mask's atom
 _PROBES = np.linspace(-0.97, 0.97, 41)
 
 
 @lru_cache(maxsize=4096)
 def squares(activation: Activation, q: float, noise: noises.Noise | None) -> Squares:
     """Return the law of φ′(√q z)² ε²; `noise` is the mask that follows the activation."""
-    law = _of_activation(activation, q)
+    with np.errstate(over="ignore"):
+        law = _of_activation(activation, q)
     return law if noise is None or not noise.multiplicative else _masked(law, noise)
 
 
@@ -160,8 +162,9 @@ def _scales(noise: noises.Noise) -> list[tuple[float, float]] | None:
 
         n = np.arange(int(noise.rate + 12.0 * sqrt(noise.rate) + 30.0))
         mass = poisson.pmf(n, noise.rate)
-        keep_ = mass > 1e-18
-        return list(zip(((n / noise.rate) ** 2)[keep_].tolist(), mass[keep_].tolist(), strict=True))
+        seen = mass > _UNSEEN
+        masses = mass[seen] / mass[seen].sum()
+        return list(zip(((n[seen] / noise.rate) ** 2).tolist(), masses.tolist(), strict=True))
     if isinstance(noise, noises.MultiplicativeGaussian) and noise.var == 0.0:
         return [(1.0, 1.0)]
     if isinstance(noise, noises.MultiplicativeLaplace) and noise.scale == 0.0:

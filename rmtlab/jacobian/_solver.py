@@ -348,8 +348,9 @@ def _interpolated(x: np.ndarray, known: State, slope: State, at: np.ndarray, ran
         left, right = step * rate[..., k] - rise, step * rate[..., k + 1] - rise
         return value[..., k] + s * rise + s * (1.0 - s) * ((1.0 - s) * left - s * right)
 
-    t = np.exp(between(log_below(known.t), slope.t / known.t))
-    u = np.exp(between(log_below(known.u), slope.u / known.u))
+    with np.errstate(all="ignore"):
+        t = np.exp(between(log_below(known.t), slope.t / known.t))
+        u = np.exp(between(log_below(known.u), slope.u / known.u))
     near_zero = np.abs(t) < np.abs(u)
     return State(
         between(known.y, slope.y), np.where(near_zero, t, u - rank), np.where(near_zero, t + rank, u)

@@ -21,6 +21,7 @@ Jet = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
 _BLOCK = 2_000_000
 _FAR = 30.0
+_SMALL = 0.3
 _LARGEST = 1e120
 _STEP = 1e-4
 _CIRCLE = 0.03
@@ -32,10 +33,17 @@ def jet(law: SpectralLaw, z: np.ndarray) -> Jet:
     """G, G′, r, r′ and M′ of a law at complex z of either half-plane, or real and off the spectrum."""
     slopes = getattr(law, "_cauchy_and_slopes", None)
     flipped, above, usable = _upper(z)
-    parts = slopes(above) if slopes else _by_differences(law, above)
-    value, slope, m_slope = (np.where(flipped, w.conj(), w) for w in parts)
-    value = np.where(usable, value, np.nan)
-    return value, slope, z - 1.0 / value, 1.0 + slope / value**2, m_slope
+    if slopes:
+        value, slope, m_slope = slopes(above)
+        bend = 1.0 + slope / value**2
+    else:
+        value, slope, bend = _by_differences(law, above)
+        r = above - 1.0 / value
+        is_far = np.abs(above * bend) < 0.5 * np.abs(r)
+        m_slope = np.where(is_far, slope * r + value * bend, value + above * slope)
+    parts = (value, slope, above - 1.0 / value, bend, m_slope)
+    value, slope, r, bend, m_slope = (np.where(flipped, w.conj(), w) for w in parts)
+    return np.where(usable, value, np.nan), slope, r, bend, m_slope
 
 
 @jet.register
@@ -50,22 +58,37 @@ def _(law: Semicircle, z: np.ndarray) -> Jet:
 @jet.register
 def _(law: QuarterCircle, z: np.ndarray) -> Jet:
     flipped, above, usable = _upper(z)
-    sigma = np.sqrt(law.scale)
-    w = above / sigma
+    w = above / np.sqrt(law.scale)
     root = np.sqrt(w - 2.0) * np.sqrt(w + 2.0)
     v = 2.0 / (w + root)
-    near = np.abs(w) < 1.0
-    below = np.where(near, -0.5j * (w - w**2 / (root + 2.0j)), 1.0 - 1j * v)
+    ratio, ratio_slope = _arctan_defect_ratio(v, -0.5j * (w - w**2 / (root + 2.0j)), np.abs(w) < 1.0)
+    value, by_v = v + 2.0 / np.pi * v * ratio, 1.0 + 2.0 / np.pi * (ratio + v * ratio_slope)
+    r = v + 2.0 / np.pi * ratio / value
+    bend = -v / root * (1.0 + 2.0 / np.pi * (ratio_slope - ratio * by_v / value) / value)
+    slope = -v / root * by_v
+    m_slope = np.where(np.abs(v) < _SMALL, slope * r + value * bend, value + w * slope)
+    sigma = np.sqrt(law.scale)
+    parts = (value / sigma, slope / law.scale, r * sigma, bend, m_slope / sigma)
+    value, slope, r, bend, m_slope = (np.where(flipped, part.conj(), part) for part in parts)
+    return np.where(usable, value, np.nan), slope, r, bend, m_slope
+
+
+def _arctan_defect_ratio(v: np.ndarray, below: np.ndarray, near: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """E = (1 − (1/v − v)·arctan v)/v and dE/dv; `below` is 1 − iv without cancellation where v is `near` −i."""
+    k = np.arange(1.0, 17.0)
+    coefficients = -((-1.0) ** k) * 4.0 * k / (4.0 * k**2 - 1.0)
+    small = np.abs(v) < _SMALL
+    small_v = np.where(small, v, 0.0)
+    square = small_v**2
+    series = np.polynomial.polynomial.polyval(square, coefficients)
+    series_slope = np.polynomial.polynomial.polyval(square, coefficients * (2.0 * k - 1.0))
+    v = np.where(small, 1.0, v)
+    below = np.where(near, below, 1.0 - 1j * v)
     arctan = (np.log(1.0 + 1j * v) - np.log(below)) / 2j
-    value = np.where(near, v + 2.0 / np.pi * (1.0 - (1.0 / v - v) * arctan), law._cauchy(above) * sigma)
-    square = (1.0 + 1j * v) * below
-    slope = -v / root * (1.0 + 2.0 / np.pi * (square / v**2 * arctan - (1.0 - v**2) / (v * square)))
-    if np.any(~near):
-        slope[~near] = _by_differences(law, above[~near])[1] * law.scale
-    value, slope = value / sigma, slope / law.scale
-    value, slope = (np.where(flipped, part.conj(), part) for part in (value, slope))
-    value = np.where(usable, value, np.nan)
-    return value, slope, z - 1.0 / value, 1.0 + slope / value**2, value + z * slope
+    defect = 1.0 - (1.0 / v - v) * arctan
+    defect_slope = (1.0 / v**2 + 1.0) * arctan - (1.0 / v - v) / ((1.0 + 1j * v) * below)
+    ratio, ratio_slope = defect / v, (defect_slope - defect / v) / v
+    return np.where(small, series * small_v, ratio), np.where(small, series_slope, ratio_slope)
 
 
 @jet.register
@@ -154,7 +177,7 @@ def _upper(z: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def _by_differences(law: SpectralLaw, z: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """G, with G′ and M′ from its values nearby: precise on the axis, where edges are found, rough above it."""
+    """G, with G′ and r′ from its values nearby: precise on the axis, where edges are found, rough above it."""
     low, high = law._hull
     outside = np.maximum(np.maximum(low - z.real, z.real - high), 0.0)
     gaps = [
@@ -165,16 +188,19 @@ def _by_differences(law: SpectralLaw, z: np.ndarray) -> tuple[np.ndarray, np.nda
     on_axis = z.imag == 0.0
     value = law._cauchy(z.ravel()).reshape(z.shape)
     slope = np.empty(z.shape, dtype=np.complex128)
+    bend = np.empty(z.shape, dtype=np.complex128)
     if np.any(on_axis):
         radius = _CIRCLE * distance[on_axis]
         circle = z[on_axis] + radius * _DIRECTIONS[:, None]
         values = law._cauchy(circle.ravel()).reshape(circle.shape)
         slope[on_axis] = np.mean((values / _DIRECTIONS[:, None]).real, axis=0) / radius
+        bend[on_axis] = 1.0 + slope[on_axis] / value[on_axis] ** 2
     if not np.all(on_axis):
         above, step = z[~on_axis], _STEP * distance[~on_axis]
-        ahead, behind = law._cauchy(np.concatenate([above + step, above - step])).reshape(2, -1)
-        slope[~on_axis] = (ahead - behind) / (2.0 * step)
-    return value, slope, value + z * slope
+        ahead, behind = 1.0 / law._cauchy(np.concatenate([above + step, above - step])).reshape(2, -1)
+        rise = (ahead - behind) / (2.0 * step)
+        slope[~on_axis], bend[~on_axis] = -rise * value[~on_axis] ** 2, 1.0 - rise
+    return value, slope, bend
 
 
 def gaps_of(law: SpectralLaw) -> list[tuple[float, float]]:

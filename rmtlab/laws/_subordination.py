@@ -28,6 +28,8 @@ _PATIENCE = 2
 _AWAY = 1e3
 _INTERIOR = 1e-12
 _DEEP = 1e-6
+_CLEAR = 100.0
+_REFINEMENTS = 3
 _FAR = 8.0
 _KEEP = 0.1
 _POLISH = 14
@@ -71,6 +73,13 @@ class _State:
     def at(self, which: np.ndarray) -> "_State":
         """The state at some of the points."""
         return _State(*(getattr(self, field.name)[..., which] for field in fields(self)))
+
+    def replaced(self, which: np.ndarray, new: "_State") -> "_State":
+        """The state with another at some of the points."""
+        parts = [getattr(self, field.name).copy() for field in fields(self)]
+        for part, field in zip(parts, fields(self), strict=True):
+            part[..., which] = getattr(new, field.name)
+        return _State(*parts)
 
 
 @dataclass(frozen=True, eq=False)
@@ -182,7 +191,13 @@ class System:
         """Polish at z itself; record and return the points whose root is certified."""
         state, steps, good = self._newton(z, u, _POLISH, _RESIDUAL, guarded=False)
         result.steps[active] += steps
-        good &= self._is_inside(z, state)
+        inside = self._is_inside(z, state)
+        for _ in range(_REFINEMENTS):
+            unclear = np.flatnonzero(good & ~inside)
+            if unclear.size == 0:
+                break
+            state, inside = self._refined(z, state, inside, unclear)
+        good &= inside & (state.residual <= _RESIDUAL)
         at = active[good]
         result.u[:, at] = state.u[:, good]
         result.cauchy[at] = state.cauchy[good]
@@ -191,6 +206,19 @@ class System:
         slope, m_slope = self._slopes(z, state)
         result.slope[at], result.m_slope[at] = slope[good], m_slope[good]
         return good
+
+    def _refined(
+        self, z: np.ndarray, state: _State, inside: np.ndarray, which: np.ndarray
+    ) -> tuple[_State, np.ndarray]:
+        """One Newton step more at some points: imaginary parts keep relative digits below the rounding of real ones."""
+        with np.errstate(all="ignore"):
+            part = state.at(which)
+            part = self._evaluate(z[which], part.u + self._step(part))
+        better = part.residual <= _RESIDUAL
+        state = state.replaced(which[better], part.at(better))
+        inside = inside.copy()
+        inside[which] = better & self._is_inside(z[which], part)
+        return state, inside
 
     def _loose(self, z: np.ndarray) -> np.ndarray:
         """Residual at which a point on the way is good enough: well below its distance from the axis."""
@@ -201,8 +229,9 @@ class System:
     def _is_inside(self, z: np.ndarray, state: _State) -> np.ndarray:
         """Whether the subordination points are in their open half-planes, one of them by more than rounding.
 
-        One is enough: the equations carry it over to the others. Far from the spectrum it suffices that they are near
-        their expansion at infinity.
+        One is enough: the equations carry it over to the others. Rounding is what the imaginary parts of the
+        equations still miss; a real root that Newton's method has almost reached is as close to the axis as that.
+        Far from the spectrum it suffices that the points are near their expansion at infinity.
         """
         if self.is_product:
             depth, floor = self._depths_of_product(z, state), np.where(z.imag > 0.0, 0.0, _INTERIOR)
@@ -210,12 +239,20 @@ class System:
             depth = state.u.imag / self.radius
             floor = np.where(z.imag > 0.0, 0.5 * z.imag / self.radius, _INTERIOR)
         least, most = np.min(depth, axis=0), np.max(depth, axis=0)
+        floor = np.maximum(floor, _CLEAR * self._haze(state))
         far = np.abs(z) > _FAR * self.radius
         if np.any(far):
             size = 1.0 if self.is_product else np.abs(z[far])
             away = np.max(np.abs(state.u[:, far] - self.start_at_infinity(z[far])), axis=0)
             far[far] = away <= 0.5 * size
         return far | (most > floor) & ((least > 0.0) | ((most > _DEEP) & (least > -_INTERIOR)))
+
+    def _haze(self, state: _State) -> np.ndarray:
+        """What the imaginary parts of the equations miss, as an error of the coordinates."""
+        scale = 1.0 if self.is_product else self.radius
+        with np.errstate(all="ignore"):
+            missed = np.max(np.abs((state.misfit / state.p).imag), axis=0)
+        return np.maximum(np.nan_to_num(missed), np.abs(state.defect.imag)) / scale
 
     def _depths_of_product(self, z: np.ndarray, state: _State) -> np.ndarray:
         r"""Angles between the boundary and r, factor by factor.

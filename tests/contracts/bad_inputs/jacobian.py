@@ -1,6 +1,7 @@
 """Bad input to `rmtlab.jacobian`."""
 
 import numpy as np
+from torch import nn
 
 import rmtlab as rl
 from rmtlab import jacobian
@@ -21,7 +22,62 @@ def module():
     return RELU.sample(8, in_features=4)
 
 
+MODULE = rl.MLP(depth=2, activation="tanh").sample(width=4, in_features=3)
+READ_OUT = rl.serial(rl.layers.Dense()).sample(in_features=3)
+X = np.ones(3)
+
+
+class Odd(nn.Module):
+    """A module whose output is what `answer` makes of its input."""
+
+    def __init__(self, answer):
+        super().__init__()
+        self.forward = answer
+
+
+def of_networks(function):
+    return [
+        (lambda: function(MODULE, np.ones(4)), "3 features"),
+        (lambda: function(MODULE, np.ones((2, 2, 3))), "1 or 2 axes"),
+        (lambda: function(MODULE, 1.0), "1 or 2 axes"),
+        (lambda: function(MODULE, [1.0, np.nan, 0.0]), "NaN"),
+        (lambda: function(MODULE, 1j * X), "real"),
+        (lambda: function(READ_OUT, X), "no hidden layer"),
+        (lambda: function(rl.MLP(depth=2, activation="tanh"), X), "net.sample"),
+    ]
+
+
+MEASURED = {
+    "singular_values": [
+        *of_networks(jacobian.singular_values),
+        (lambda: jacobian.singular_values(MODULE, X, to="hiden"), "Did you mean 'hidden'?"),
+        (lambda: jacobian.singular_values(np.eye(3), X), "must be a torch module"),
+        (lambda: jacobian.singular_values(nn.Linear(3, 2), X), "to='output'"),
+        (lambda: jacobian.singular_values(nn.Linear(3, 2), 1.0, "output"), "one input"),
+        (lambda: jacobian.singular_values(nn.Linear(3, 2), [1.0, np.inf, 0.0], "output"), "infinite"),
+        (lambda: jacobian.singular_values(nn.BatchNorm1d(3), np.ones((2, 3)), "output"), "module.eval()"),
+        (
+            lambda: jacobian.singular_values(Odd(lambda x: x - x.mean(0)), np.eye(3), "output"),
+            "mixes the rows",
+        ),
+        (lambda: jacobian.singular_values(Odd(lambda x: x.sum()), np.eye(3), "output"), "one output a row"),
+        (lambda: jacobian.singular_values(Odd(lambda x: (x, x)), X, "output"), "a tuple"),
+        (lambda: jacobian.singular_values(Odd(lambda x: x.detach()), X, "output"), "can't be differentiated"),
+        (lambda: jacobian.singular_values(Odd(lambda x: x * np.inf), X, "output"), "no float64 can hold"),
+    ],
+    "log_singular_values": [
+        *of_networks(jacobian.log_singular_values),
+        (lambda: jacobian.log_singular_values(nn.Linear(3, 2), X), "sampled network"),
+        (lambda: jacobian.log_singular_values(MODULE, X, to="input"), "to cannot be"),
+    ],
+    "layer_jacobians": [
+        *of_networks(jacobian.layer_jacobians),
+        (lambda: jacobian.layer_jacobians(nn.Linear(3, 2), X), "sampled network"),
+    ],
+}
+
 CASES = {
+    **MEASURED,
     "law": [
         (lambda: jacobian.law("tanh"), "net must be a network"),
         (lambda: jacobian.law(rl.serial(rl.layers.Dense(1.0))), "no hidden layer"),
