@@ -104,7 +104,7 @@ class State:
 
         Parameters
         ----------
-        x1 : array_like, shape (n1, d), or (n1, channels, *positions)
+        x1 : array_like, shape (n1, d), or ``(n1, channels, *positions)``
             Inputs, one a row. At each position of an image or a sequence the d features are its channels.
         x2 : array_like, like x1, optional
             Other inputs. Without them the pairs are those of `x1` with itself, and the diagonal is
@@ -232,7 +232,7 @@ class Layer(ABC):
     ) -> "nn.Module":
         """Return the finite layer as a torch module, drawn from `rng`.
 
-        It maps (…, in_features, *positions) to (…, out_features, *positions behind). The draw is made
+        It maps ``(…, in_features, *positions)`` to ``(…, out_features, *positions behind)``. The draw is made
         in float64 and then cast, so a seed means the same weights in both precisions, in both
         parameterisations and on every device.
 

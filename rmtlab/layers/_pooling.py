@@ -32,7 +32,7 @@ class _Positional(Layer):
 
 @dataclass(frozen=True)
 class Flatten(_Positional):
-    r"""Puts the features of all positions side by side: (n, channels, *positions) → (n, channels · p).
+    r"""Puts the features of all positions side by side: ``(n, channels, *positions)`` → (n, channels · p).
 
     K′ = (1/p) Σ_α K_αα and Θ′ likewise: only equal positions meet.
 
@@ -91,7 +91,7 @@ class Flatten(_Positional):
 
 @dataclass(frozen=True)
 class GlobalAvgPool(_Positional):
-    r"""The mean over all positions: (n, channels, *positions) → (n, channels).
+    r"""The mean over all positions: ``(n, channels, *positions)`` → (n, channels).
 
     K′ = (1/p²) Σ_αα′ K_αα′ and Θ′ likewise: every position meets every other.
 

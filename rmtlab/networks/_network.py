@@ -184,7 +184,7 @@ class Network:
 
         Parameters
         ----------
-        x1 : array_like, shape (n1, d), or (n1, channels, *positions)
+        x1 : array_like, shape (n1, d), or ``(n1, channels, *positions)``
             Inputs, one a row.
         x2 : array_like, like x1, optional
             Other inputs. Without them the pairs are those of `x1` with itself, and the diagonal is one
