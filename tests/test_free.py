@@ -382,6 +382,18 @@ class TestHardCases:
         np.testing.assert_allclose(law.density(x), exact, atol=1e-11)
         assert law.cdf(law.support[0][1]) == 1.0
 
+    def test_the_cusp_where_two_intervals_touch(self):
+        """Evidence: closed form; with w = z − G the equation G = w/(w² − 1) gives z = G³ to leading order, so that
+        the density near 0 is (√3/2)|x|^(1/3)/π, and 0 at 0 itself.
+        """
+        law = free_add(Semicircle(), COIN)
+        assert law.support == [
+            (pytest.approx(-1.5 * 3**0.5, abs=1e-12), pytest.approx(1.5 * 3**0.5, abs=1e-12))
+        ]
+        assert law.density(0.0) == 0.0
+        x = np.array([-1e-9, 1e-9, 1e-8, -1e-8])
+        np.testing.assert_allclose(law.density(x), 3**0.5 / 2 * np.cbrt(np.abs(x)) / pi, rtol=1e-5)
+
     def test_a_gap_of_a_billionth_beside_a_hard_edge(self):
         """Evidence: closed form; a coin with bias 1e-3 times MP(1) is a compound free Poisson law,
         x = 1/g + E[λ/(1 − λg)], whose hard edge at 0 is one-sided: a gap ends at the critical value just below 0.

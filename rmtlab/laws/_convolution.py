@@ -17,6 +17,8 @@ from rmtlab.laws.affine import Affine
 
 _LIFT = 1e-7
 _AT_EDGE = 1e-12
+_NEARER, _FARTHER = 1e-12, 1e-9
+_FALL = 0.25
 _ATOM = 1e-14
 _AGREEMENT = 1e-9
 _CIRCLE = 48
@@ -137,22 +139,27 @@ class Convolution(SolvedLaw):
 
     def _solve(self, z: np.ndarray, mirrored: bool = False, strict: bool = True) -> Solution:
         """Solve at points of the closed upper half-plane; raise where that fails, or leave NaN if not `strict`."""
-        solution = (self._mirror if mirrored else self._system).solve(z)
+        system = self._mirror if mirrored else self._system
+        solution = system.solve(z)
         if strict and not np.all(solution.solved):
-            edges = np.array([edge for interval in self._raw_support for edge in interval] or [np.inf])
-            edges = -edges if mirrored else edges
             lost = np.flatnonzero(~solution.solved)
-            gap = np.min(np.abs(z[lost, None] - edges), axis=1)
-            nearest = np.abs(edges[np.argmin(np.abs(z[lost, None] - edges), axis=1)])
-            beyond = gap > np.where(nearest == 0.0, 0.0, _AT_EDGE * self._system.radius)
-            if np.any(beyond):
+            refused = z[lost][~self._is_at_edge(-z[lost].conj() if mirrored else z[lost])]
+            if refused.size and not np.all(is_cusp := _is_cusp(system, refused)):
                 raise ValueError(
-                    f"The subordination equations did not converge at z = {z[lost][beyond][0]:.6g}; "
+                    f"The subordination equations did not converge at z = {refused[~is_cusp][0]:.6g}; "
                     "step away from that point, or move the parameters slightly."
                 )
             solution.cauchy[lost] = 0.0
             solution.residual[lost] = 0.0
         return solution
+
+    def _is_at_edge(self, z: np.ndarray) -> np.ndarray:
+        """Which z are an edge to rounding."""
+        edges = np.array([edge for interval in self._raw_support for edge in interval] or [np.inf])
+        gaps = np.abs(z[:, None] - edges)
+        nearest = np.argmin(gaps, axis=1)
+        margin = np.where(edges[nearest] == 0.0, 0.0, _AT_EDGE * self._system.radius)
+        return gaps[np.arange(z.size), nearest] <= margin
 
     def _boundary(self, x: np.ndarray) -> np.ndarray:
         value = self._solved_at(self._back(x) + 0j)[0]
@@ -237,7 +244,7 @@ class Convolution(SolvedLaw):
 
     @cached_property
     def _inversion(self) -> Inversion:
-        return NewtonInversion(self._cauchy_and_slopes, self._hull, self._moment, self.atoms.get(0.0, 0.0))
+        return NewtonInversion(self._cauchy_and_slopes, self._hull, self._moment, self.atoms)
 
     def _check(self, table: Table) -> None:
         """Two moments of the table must be those that the parts give."""
@@ -250,6 +257,14 @@ class Convolution(SolvedLaw):
                     f"Moment {k} of this free convolution came out as {found:.12g} instead of {expected:.12g}; "
                     "its solver has lost a part of the spectrum. Move the parameters slightly and report the case."
                 )
+
+
+def _is_cusp(system: System, z: np.ndarray) -> np.ndarray:
+    """Which real z are, to rounding, points inside the support where the density falls to 0 like a power."""
+    size = np.abs(z) if system.is_product else system.radius
+    near, far = (system.solve(z + 1j * lift * size) for lift in (_NEARER, _FARTHER))
+    falls = np.abs(near.cauchy.imag) <= _FALL * np.abs(far.cauchy.imag)
+    return (z.imag == 0.0) & near.solved & far.solved & falls
 
 
 def atoms_of(parts: Parts, is_product: bool) -> dict[float, float]:
@@ -290,9 +305,22 @@ def mean_and_var(parts: Parts, is_product: bool) -> tuple[float, float]:
 
 def point_of(law: SpectralLaw) -> float | None:
     """The point of a law that is one point."""
-    if law.support or len(law.atoms) != 1:
+    if isinstance(law, Convolution) or law.support or len(law.atoms) != 1:
         return None
     return next(iter(law.atoms))
+
+
+def lowest(law: SpectralLaw) -> float:
+    """A lower bound of the spectrum with the right sign; the edges of a convolution only where they are needed."""
+    if isinstance(law, Convolution):
+        if law._is_product and law._system.signed is None and law._parts.constant > 0.0:
+            return 0.0
+        if not law._is_product:
+            bound = law._parts.constant
+            bound += sum(n * lowest(part) for part, n in zip(law._parts.laws, law._parts.counts, strict=True))
+            if bound >= 0.0:
+                return bound
+    return law._hull[0]
 
 
 def flattened(terms: list[tuple[SpectralLaw, float]], is_product: bool) -> Parts:

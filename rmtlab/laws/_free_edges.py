@@ -30,6 +30,7 @@ _OUTSIDE = 1e-10
 _LIFT = 1e-7
 _FIT = 1e-4
 _REACH = 75.0
+_VANISHED, _VANISHED_SIGNED = 1e-150, 1e-22
 _ZOOM = 60
 _PASSES = 5
 _TURNS = 3
@@ -288,6 +289,7 @@ def _pieces(system: System, lead: int, gap: Gap, others: tuple[Gap | None, ...])
     ends = _zoomed(follow, y[change], y[change + 1], outside[change])
     starts = np.flatnonzero(outside & ~np.concatenate([[False], outside[:-1]]))
     stops = np.flatnonzero(outside & ~np.concatenate([outside[1:], [False]]))
+    vanished = (_VANISHED if system.signed is None else _VANISHED_SIGNED) * system.radius
     result = []
     for first, last in zip(starts, stops, strict=True):
         low = (
@@ -300,6 +302,8 @@ def _pieces(system: System, lead: int, gap: Gap, others: tuple[Gap | None, ...])
             if last < y.size - 1
             else _limit(curve.x[-1], gap, _ABOVE, system.is_product)
         )
+        if system.is_product:
+            low, high = (0.0 if abs(x) < vanished else x for x in (low, high))
         inner = first + _roomiest(curve.x[first : last + 1], low, high, system.radius)
         result.append(_Found((float(low), float(high)), float(curve.x[inner]), curve.omega[:, inner]))
     return result

@@ -17,10 +17,14 @@ class NewtonInversion(Inversion):
     """R and S of a law whose (G, G′, M′) come from `slopes`; real points stay a margin away from the hull."""
 
     def __init__(
-        self, slopes: Slopes, hull: tuple[float, float], moment: Callable[[int], float], zero_mass: float
+        self,
+        slopes: Slopes,
+        hull: tuple[float, float],
+        moment: Callable[[int], float],
+        atoms: dict[float, float],
     ) -> None:
-        self._slopes = slopes
-        super().__init__(self._value, hull, moment, zero_mass)
+        self._slopes, self._atoms = slopes, atoms
+        super().__init__(self._value, hull, moment, atoms.get(0.0, 0.0))
 
     def _value(self, z: np.ndarray) -> np.ndarray:
         value = self._slopes(z)[0]
@@ -33,10 +37,10 @@ class NewtonInversion(Inversion):
 
     def _outside(self, g: np.ndarray) -> np.ndarray:
         """The real z outside the hull with G(z) = g."""
-        low, high = self._hull
         margin = _MARGIN * self._radius
-        ends = np.array([low - margin, high + margin])
-        first, last = self._slopes(ends + 0j)[0].real
+        first, last = (
+            self._extreme(end, side * margin) for end, side in zip(self._hull, (-1, 1), strict=True)
+        )
         if np.any(beyond := (g < first) | (g > last)):
             raise ValueError(
                 f"The R-transform of this law exists at real g from {first:.6g} to {last:.6g}, the values of "
@@ -52,9 +56,9 @@ class NewtonInversion(Inversion):
 
     def _outside_positive(self, m: np.ndarray) -> np.ndarray:
         """The real z outside the hull of a law on [0, ∞) with M(z) = m: below 0 for m < 0, else above."""
-        top = self._hull[1]
+        top, margin = self._hull[1], _MARGIN * self._radius
         first = self._zero_mass - 1.0
-        last = self._ratio(np.array([top + _MARGIN * self._radius]))[0]
+        last = (top + margin) * self._extreme(top, margin) - 1.0
         if np.any(beyond := (m <= first) | (m > last)):
             raise ValueError(
                 f"The S-transform of this law exists at real m above {first:.6g} and up to {last:.6g}, "
@@ -67,6 +71,12 @@ class NewtonInversion(Inversion):
 
         z = self._newton(at, m, top / np.abs(m) + self._hull[0])
         return _certified(z, self._ratio(z), m, "S")
+
+    def _extreme(self, end: float, margin: float) -> float:
+        """G next to an end of the spectrum, where it is largest in modulus; infinite at an atom."""
+        if end in self._atoms:
+            return float(np.copysign(np.inf, margin))
+        return float(self._value(np.array([end + margin + 0j]))[0].real)
 
     def _newton(
         self,

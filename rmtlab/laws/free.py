@@ -12,7 +12,7 @@ import numpy as np
 
 from rmtlab import _checks
 from rmtlab.laws._base import SpectralLaw
-from rmtlab.laws._convolution import Convolution, Parts, flattened, point_of
+from rmtlab.laws._convolution import Convolution, Parts, flattened, lowest, point_of
 from rmtlab.laws.affine import Affine
 from rmtlab.laws.discrete import Dirac
 
@@ -423,18 +423,19 @@ def _refuse_point(law: SpectralLaw, name: str, function: str) -> None:
 
 
 def _refuse_two_signs(a: SpectralLaw, b: SpectralLaw) -> None:
-    if a._hull[0] < 0.0 and b._hull[0] < 0.0:
+    low_a, low_b = lowest(a), lowest(b)
+    if low_a < 0.0 and low_b < 0.0:
         raise ValueError(
-            f"A free product needs a law on [0, ∞), but a reaches down to {a._hull[0]:.6g} and b to "
-            f"{b._hull[0]:.6g}; square one of them, or shift it."
+            f"A free product needs a law on [0, ∞), but a reaches down to {low_a:.6g} and b to {low_b:.6g}; "
+            "square one of them, or shift it."
         )
 
 
 def _refuse_negative(law: SpectralLaw) -> None:
-    if law._hull[0] < 0.0:
+    if (low := lowest(law)) < 0.0:
         raise ValueError(
-            f"A free multiplicative power needs a law on [0, ∞), but this one reaches down to "
-            f"{law._hull[0]:.6g}; did you mean kind='add'?"
+            f"A free multiplicative power needs a law on [0, ∞), but this one reaches down to {low:.6g}; "
+            "did you mean kind='add'?"
         )
 
 
