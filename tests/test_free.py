@@ -394,6 +394,30 @@ class TestHardCases:
         x = np.array([-1e-9, 1e-9, 1e-8, -1e-8])
         np.testing.assert_allclose(law.density(x), 3**0.5 / 2 * np.cbrt(np.abs(x)) / pi, rtol=1e-5)
 
+    def test_an_edge_just_short_of_the_edge_of_a_part(self):
+        """Evidence: closed form; at the upper edge the second law's ω is 1e-6 from its own edge, where the inverse
+        function of G turns; the edge is where x = ω_1 + R_2(G_1(ω_1)) is stationary, in 40 digits.
+        """
+        law = free_add(Discrete([-1.0, -0.8], [0.1074, 0.8926]), MP(2.24, 1.72))
+        with mpmath.workdps(40):
+
+            def x(omega):
+                g = mpmath.mpf("0.1074") / (omega + 1) + mpmath.mpf("0.8926") / (omega + mpmath.mpf("0.8"))
+                return omega + mpmath.mpf("1.72") / (1 - mpmath.mpf("2.24") * mpmath.mpf("1.72") * g)
+
+            edge = x(mpmath.findroot(lambda omega: mpmath.diff(x, omega), 5.61))
+        assert law.support[-1][1] == pytest.approx(float(edge), abs=1e-9)
+        assert law.cdf(law.support[-1][1]) == 1.0
+
+    def test_the_parts_of_a_product_of_three_discrete_laws(self):
+        """Evidence: contract; moments of the density are those of the parts, with no piece lost or made up."""
+        first = free_multiply(
+            Discrete([2.4, 2.9, 4.1], [0.2675, 0.305, 0.4275]), Discrete([0.5, 2.0], [0.3828, 0.6172])
+        )
+        law = free_multiply(first, Discrete([1.14, 1.18, 1.99], [0.1161, 0.5035, 0.3804]))
+        assert len(law.support) == 2
+        assert law._expectation(lambda x: x) == pytest.approx(law.mean, rel=1e-9)
+
     def test_a_gap_of_a_billionth_beside_a_hard_edge(self):
         """Evidence: closed form; a coin with bias 1e-3 times MP(1) is a compound free Poisson law,
         x = 1/g + E[λ/(1 − λg)], whose hard edge at 0 is one-sided: a gap ends at the critical value just below 0.
