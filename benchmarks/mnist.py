@@ -53,7 +53,7 @@ def accuracy(row: Row, seed: int, normalize: str | None) -> tuple[float, str] | 
     if data.name != row.data:
         return None
     net = rl.MLP(row.depth, row.activation, row.weight_var, row.bias_var)
-    blocks = 2048 if row.train > 20_000 else None
+    blocks = 1024 if row.train > 20_000 else None
     process = nngp.GaussianProcess(net, noise_var=1e-10, block_size=blocks)
     posterior = process.fit(data.x_train, nngp.class_targets(data.y_train))
     found = posterior.predict(data.x_test, variance=False).labels

@@ -271,3 +271,29 @@ def test_memory_is_that_of_a_few_blocks_beyond_the_result():
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 2 * 8 * 1500**2 + 12e6
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize(
+    "net",
+    [
+        rl.MLP(6, "relu", 1.8, 0.1),
+        rl.MLP(6, "leaky_relu", 1.8),
+        rl.MLP(6, "erf", 2.5, 0.1),
+        rl.MLP(3, "relu", 1.8, noise=rl.noise.Dropout(keep=0.8)),
+        rl.ResNet(3, "erf", 1.2, 0.1, branch_var=0.3, size=None),
+        rl.CNN(3, "erf", 2.5, 0.1, dimensions=1, padding="zero"),
+        rl.CNN(3, "relu", 1.8, 0.1, dimensions=1, read_out="pool"),
+    ],
+    ids=["relu", "leaky", "erf", "dropout", "resnet", "cnn", "pool"],
+)
+def test_a_nearly_parallel_companion_changes_no_other_pair(net, dtype):
+    """Contract: blocks whose inputs are apart go by kernels alone, others carry gaps; both ways agree."""
+    shape = (7, 6, 5) if isinstance(net.layers[0], rl.layers.Conv1d) else (7, 30)
+    x = np.random.default_rng(5).normal(size=shape)
+    alone, beside = (
+        net.kernel(inputs, dtype=dtype) for inputs in (x, np.concatenate([x, x[:1] * (1 + 1e-9)]))
+    )
+    tolerance = 1e-12 if dtype == "float64" else 1e-4
+    for found, expected in ((alone.nngp, beside.nngp), (alone.ntk, beside.ntk)):
+        np.testing.assert_allclose(found, expected[:7, :7], rtol=tolerance, atol=tolerance * expected.max())

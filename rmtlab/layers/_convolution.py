@@ -1,6 +1,7 @@
 """Convolutions in one and two dimensions."""
 
 from dataclasses import dataclass
+from functools import cache
 from itertools import product
 from math import prod
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -77,10 +78,12 @@ class Convolution(Linear):
         return Rows(self._mean(np, rows.moment, place), rows.all_pairs)
 
     def _mean_pairs(self, pairs: Pairs, before: tuple[Rows, Rows], place: Place) -> None:
-        apart = distances(pairs, *before)
-        xp = pairs.xp
-        pairs.nngp, pairs.ntk, apart = (self._mean(xp, v, place) for v in (pairs.nngp, pairs.ntk, apart))
+        xp, told = pairs.xp, pairs.told
         one, two = (rows.extra for rows in before)
+        apart = None if told else self._mean(xp, distances(pairs, *before), place)
+        pairs.nngp, pairs.ntk = (self._mean(xp, v, place) for v in (pairs.nngp, pairs.ntk))
+        if told:
+            return pairs.tell(one, two)
         if place.all_pairs and self.padding == "zero":
             apart += pairs.like(self._over_the_edge(before[0], one, place))[:, None]
             apart += pairs.like(self._over_the_edge(before[1], two, place).swapaxes(-2, -1))[None]
@@ -106,13 +109,12 @@ class Convolution(Linear):
         count = self._shorter(size)
         shape = [count if axis in axes else s for axis, s in enumerate(values.shape)]
         total = xp.zeros_like(values, shape=shape) if xp is np else values.new_zeros(shape)
-        for step in range(self.size):
-            at = np.arange(count) * self.stride + step - self._margin
-            inside = np.flatnonzero((at >= 0) & (at < size))
-            if self.padding == "circular":
-                at, inside = at % size, np.arange(count)
-            if len(inside):
-                _add(total, values, axes, inside, at[inside])
+        for runs in _steps(size, count, self.size, self.stride, self._margin, self.padding == "circular"):
+            for parts in product(runs, repeat=len(axes)):
+                at, of = [slice(None)] * values.ndim, [slice(None)] * values.ndim
+                for axis, (target, origin) in zip(axes, parts, strict=True):
+                    at[axis], of[axis] = target, origin
+                total[tuple(at)] += values[tuple(of)]
         total *= 1 / self.size
         return total
 
@@ -217,13 +219,19 @@ class Conv2d(Convolution):
     rank: ClassVar[int] = 2
 
 
-def _add(total: Any, values: Any, axes: list[int], to: np.ndarray, source: np.ndarray) -> None:
-    """Add the entries `source` of `values` to the entries `to` of `total`, along every one of the axes."""
-    for runs in product(_runs(to, source), repeat=len(axes)):
-        at, of = [slice(None)] * values.ndim, [slice(None)] * values.ndim
-        for axis, (target, origin) in zip(axes, runs, strict=True):
-            at[axis], of[axis] = target, origin
-        total[tuple(at)] += values[tuple(of)]
+@cache
+def _steps(
+    size: int, count: int, patch: int, stride: int, margin: int, circular: bool
+) -> list[list[tuple[slice, slice]]]:
+    """Return, for every step of the patch, what it brings from which of `size` positions to which of `count`."""
+    found = []
+    for step in range(patch):
+        at = np.arange(count) * stride + step - margin
+        inside = np.flatnonzero((at >= 0) & (at < size))
+        if circular:
+            at, inside = at % size, np.arange(count)
+        found.append(_runs(inside, at[inside]) if len(inside) else [])
+    return found
 
 
 def _runs(to: np.ndarray, source: np.ndarray) -> list[tuple[slice, slice]]:

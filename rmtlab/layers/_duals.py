@@ -5,7 +5,7 @@ feel its square root, and chaotic networks amplify whatever is lost.
 """
 
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -13,8 +13,9 @@ from rmtlab import activations
 from rmtlab.activations import _closed
 from rmtlab.activations._pair import Pair
 from rmtlab.layers import _hermite
-from rmtlab.layers._rows import Pairs, Rows, own_pairs
+from rmtlab.layers._rows import Pairs, Rows, inverse_root, own_pairs
 
+_APART = {8: 1e-3, 4: 0.04}  # pairs with |c| below 1 − it need no gap, for numbers of so many bytes
 _NEAR = 1e-5  # below it the gap behind an activation comes from an integral of the slope
 _NEAR_SMOOTH = 1e-7  # the same where the slope of a smooth function is as good as constant
 _T, _T_WEIGHTS = np.polynomial.legendre.leggauss(4)
@@ -41,7 +42,7 @@ def carry(
 ) -> None:
     """Take `pairs` through the activation; `one` and `two` stand before it, `behind1` and `behind2` after."""
     if activation.homogeneous:
-        _rectifier(activation, pairs, behind1, behind2)
+        _rectifier(activation, pairs, one, two, behind1, behind2)
     elif activation._rule.dual is _closed.erf:
         _erf(activation, pairs, one, two, behind1, behind2)
     elif activation._rule.dual is not None:
@@ -50,7 +51,72 @@ def carry(
         _by_series(activation, pairs, one, two, behind1, behind2)
 
 
-def _rectifier(activation: activations.Activation, pairs: Pairs, one: Rows, two: Rows) -> None:
+def _apart(pairs: Pairs, factor1: np.ndarray, factor2: np.ndarray, most: float = 1.0) -> "_Apart | None":
+    """Return the kernels times both factors, unless one of them comes close to ±most."""
+    if pairs.ntk is None or (pairs.one_pass and pairs.all_pairs):
+        return None
+    factors = pairs.outer(factor1, factor2)
+    scaled = factors * pairs.nngp
+    squares = scaled * scaled
+    if pairs.one_pass:
+        scaled[_diagonal(pairs)] = squares[_diagonal(pairs)] = 0.0
+    limit = (1 - _APART[scaled.itemsize]) * most
+    return _Apart(factors, scaled, squares) if float(squares.max()) < limit * limit else None
+
+
+class _Apart(NamedTuple):
+    """Products of factors, kernels scaled by them, and the squares: both 0 for an input with itself in one pass."""
+
+    factors: Any
+    scaled: Any
+    squares: Any
+
+
+def _diagonal(pairs: Pairs) -> tuple[np.ndarray, np.ndarray]:
+    i = np.arange(len(pairs.nngp))
+    return i, i
+
+
+def _rectifier(
+    activation: activations.Activation, pairs: Pairs, one: Rows, two: Rows, behind1: Rows, behind2: Rows
+) -> None:
+    """By c where all pairs are apart, else by the gap."""
+    apart = _apart(pairs, one.factor("inverse", _inverse), two.factor("inverse", _inverse))
+    if apart is None:
+        _rectifier_near(activation, pairs, behind1, behind2)
+    else:
+        _rectifier_apart(activation, pairs, apart)
+        pairs.tell(behind1, behind2)
+
+
+def _inverse(rows: Rows) -> np.ndarray:
+    """Return 1/√q; NaN where q is 0, which is close to everything."""
+    return np.divide(1, rows.root, out=np.full_like(rows.root, np.nan), where=rows.root > 0)
+
+
+def _rectifier_apart(activation: activations.Activation, pairs: Pairs, apart: _Apart) -> None:
+    r"""λ̂c + ε̂(2/π)(√(1 − c²) + c arcsin c), whose derivative is λ̂ + ε̂(2/π) arcsin c."""
+    xp = pairs.xp
+    total, even = _slopes(activation)
+    inverse_roots, cosine, value = apart
+    angle = xp.arcsin(cosine)
+    value *= -1.0
+    value += 1.0
+    xp.sqrt(value, out=value)
+    value += cosine * angle
+    value *= 2 / np.pi * even * total
+    cosine *= (1 - even) * total
+    value += cosine
+    value /= inverse_roots
+    angle *= 2 / np.pi * even * total
+    angle += (1 - even) * total
+    if pairs.one_pass:
+        angle[_diagonal(pairs)] = total
+    pairs.ntk *= angle
+    pairs.nngp = value
+
+
+def _rectifier_near(activation: activations.Activation, pairs: Pairs, one: Rows, two: Rows) -> None:
     r"""φ of slopes l and r, with λ = ((l+r)/2)² and ε = ((r−l)/2)², θ = arccos |c|, s = sin θ.
 
     E[φφ]/√(E[φ²]E[φ²]) = ±λ̂(1 − g) + ε̂(1 − g + (2/π)(s − (1 − g)θ)), λ̂ + ε̂ = 1, g the gap, so that
@@ -107,6 +173,41 @@ def _erf(
     activation: activations.Activation, pairs: Pairs, one: Rows, two: Rows, behind1: Rows, behind2: Rows
 ) -> None:
     r"""K = (2/π) arcsin c̃ and K̇ = (4/π)√(δ₁δ₂)/√(1 − c̃²), c̃ = α₁α₂c, δ = 1/(1 + 2q), α² = 1 − δ."""
+    factors = one.factor("erf", _erf_factor), two.factor("erf", _erf_factor)
+    apart = _apart(pairs, *factors, most=_erf_rows(one)[0].min() * _erf_rows(two)[0].min())
+    if apart is None:
+        _erf_near(activation, pairs, one, two, behind1, behind2)
+    else:
+        _erf_apart(pairs, apart, one)
+        pairs.tell(behind1, behind2)
+
+
+def _erf_factor(rows: Rows) -> np.ndarray:
+    """Return √(2δ), so that c̃ = √(2δ₁)√(2δ₂) K."""
+    return np.sqrt(2 * _erf_rows(rows)[1])
+
+
+def _erf_apart(pairs: Pairs, apart: _Apart, one: Rows) -> None:
+    """By c̃ itself."""
+    xp = pairs.xp
+    factors, sine, cosine = apart
+    cosine *= -((np.pi / 2) ** 2)
+    cosine += (np.pi / 2) ** 2
+    if pairs.one_pass:
+        delta = _erf_rows(one)[1]
+        cosine[_diagonal(pairs)] = pairs.like((np.pi / 2) ** 2 * delta * (2 - delta))
+    xp.sqrt(cosine, out=cosine)
+    pairs.ntk /= cosine
+    pairs.ntk *= factors
+    xp.arcsin(sine, out=sine)
+    sine *= 2 / np.pi
+    pairs.nngp = sine
+
+
+def _erf_near(
+    activation: activations.Activation, pairs: Pairs, one: Rows, two: Rows, behind1: Rows, behind2: Rows
+) -> None:
+    """By the gap."""
     xp, near = pairs.xp, _near(pairs, _NEAR, activation)
     (a1, d1), (a2, d2) = (_erf_rows(rows) for rows in (one, two))
     after = _near_gap(activation, pairs, near, one, two, behind1, behind2)
@@ -190,17 +291,12 @@ def _direct_gap(pairs: Pairs, one: Rows, two: Rows) -> None:
     """Form the gap as a difference, which is good to rounding beside 1."""
     xp = pairs.xp
     gap = abs(pairs.nngp)
-    gap *= pairs.product(-_inverse_root(one), _inverse_root(two))
+    gap *= pairs.product(-inverse_root(one), inverse_root(two))
     gap += 1.0
     pairs.gap = xp.clip(gap, 0.0, 1.0)
     zero1, zero2 = (rows.derive("zero", lambda rows: 1.0 * (rows.root == 0)) for rows in (one, two))
     if zero1.any() and zero2.any():
         pairs.gap -= pairs.first(zero1) * pairs.second(zero2)
-
-
-def _inverse_root(rows: Rows) -> np.ndarray:
-    """Return 1/√q, and 0 where q is 0."""
-    return rows.derive("inverse", lambda r: np.divide(1, r.root, out=np.zeros_like(r.root), where=r.root > 0))
 
 
 def _near(pairs: Pairs, below: float, activation: activations.Activation) -> Any:

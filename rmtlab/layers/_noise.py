@@ -8,7 +8,7 @@ import numpy as np
 from rmtlab import noise as noises
 from rmtlab.layers._base import Layer, moved
 from rmtlab.layers._place import NORMALISED, SIGNAL, Place
-from rmtlab.layers._rows import Pairs, Rows, shrink_correlations
+from rmtlab.layers._rows import Pairs, Rows, add_common, shrink_correlations
 
 if TYPE_CHECKING:
     from torch import nn
@@ -19,11 +19,13 @@ class Noise(Layer):
     r"""Noise on a signal: on the input x, or on an activated h.
 
     Every input of every pass has its own draw, even where two inputs are equal, and so has every
-    position. The noise acts while the finite network is in training mode.
+    position; with ``shared=True`` the inputs of one pass have the same. The noise acts while the finite
+    network is in training mode.
 
     An input with itself in one pass has E[h̃²] = μ₂ E[h²] (multiplicative) or E[h²] + σ² (additive);
     its tangent kernel is multiplied by the gain, μ₂ or 1. Pairs in different passes have
-    independent noise of mean 1 (or 0), and stay.
+    independent noise of mean 1 (or 0), and stay; so do those of one pass, unless the noise is shared and they
+    change as an input with itself does.
 
     Parameters
     ----------
@@ -82,6 +84,8 @@ class Noise(Layer):
         return Rows(moment, all_pairs=True)
 
     def _pairs(self, pairs: Pairs, before: tuple[Rows, Rows], after: tuple[Rows, Rows], place: Place) -> None:
+        if self.noise.shared:
+            return self._shared_pairs(pairs, before, after)
         shrink_correlations(pairs, before, after)
         if not pairs.one_pass:
             return
@@ -92,6 +96,17 @@ class Noise(Layer):
             pairs.ntk[i[:, None], i[:, None], p, p] *= self.noise.gain
         else:
             pairs.ntk[i, i] *= self.noise.gain
+
+    def _shared_pairs(self, pairs: Pairs, before: tuple[Rows, Rows], after: tuple[Rows, Rows]) -> None:
+        if not pairs.one_pass or pairs.all_pairs:
+            raise ValueError(
+                f"{self.noise!r} is shared by the inputs of one pass, so that its kernel takes them all at once, at "
+                "equal positions: give one array of inputs and, if they are many, block=len(x1), or shared=False."
+            )
+        add_common(pairs, before, after, self.noise.gain, self.noise.additive_var)
+        pairs.set_own(after[0])
+        if pairs.ntk is not None:
+            pairs.ntk *= self.noise.gain
 
     def _module(
         self,

@@ -74,6 +74,8 @@ class LayerNorm(Layer):
         for kernel in (pairs.nngp, pairs.ntk):
             kernel *= pairs.first(one)
             kernel *= pairs.second(two)
+        if pairs.told:
+            pairs.tell(*after)
         pairs.set_own(after[0])
 
     def _module(

@@ -41,6 +41,11 @@ class _Parallel(Layer):
         """Return the factor of each branch's kernels."""
         return (1.0,) * len(self._branches())
 
+    def _total(self, parts: list[Any]) -> Any:
+        """Return the sum over branches, each with its factor."""
+        first, *others = (scale * part for scale, part in zip(self._scales(), parts, strict=True))
+        return sum(others, start=first)
+
     def _behind(self, place: Place) -> Place:
         ends = [self._places(chain, place)[-1] for chain in self._branches()]
         if any(end.positions != ends[0].positions for end in ends if end.positions is not None):
@@ -76,18 +81,23 @@ class _Parallel(Layer):
         return Rows(np.sum(parts, axis=0), reached.all_pairs)
 
     def _pairs(self, pairs: Pairs, before: tuple[Rows, Rows], after: tuple[Rows, Rows], place: Place) -> None:
-        found = []
+        ran = []
         paths = zip(before[0].extra.branches, before[1].extra.branches, strict=True)
-        for chain, scale, (steps1, steps2) in zip(self._branches(), self._scales(), paths, strict=True):
-            branch, ends = _copied(pairs), before
+        for chain, (steps1, steps2) in zip(self._branches(), paths, strict=True):
+            branch, ends = _copied(pairs, before), before
             places = self._places(chain, place)
             for layer, at, (b1, a1), (b2, a2) in zip(chain, places, steps1, steps2, strict=False):
                 layer._pairs(branch, (b1, b2), (a1, a2), at)
                 ends = (a1, a2)
-            found.append([scale * v for v in (branch.nngp, branch.ntk, distances(branch, *ends))])
-        pairs.nngp, pairs.ntk, apart = (sum(parts[1:], start=parts[0]) for parts in zip(*found, strict=True))
+            ran.append((branch, ends))
+        told = all(branch.told for branch, _ in ran)
+        apart = None if told else self._total([distances(branch, *ends) for branch, ends in ran])
+        pairs.nngp, pairs.ntk = (self._total([getattr(b, k) for b, _ in ran]) for k in ("nngp", "ntk"))
         pairs.all_pairs = after[0].all_pairs
-        pairs.gap = gap_from_distances(pairs, apart, *after)
+        if told:
+            pairs.tell(*after)
+        else:
+            pairs.gap = gap_from_distances(pairs, apart, *after)
         pairs.set_own(after[0])
 
     def _module(
@@ -246,6 +256,9 @@ def _chain(layers: Any) -> Chain:
     return tuple(layers)
 
 
-def _copied(pairs: Pairs) -> Pairs:
-    nngp, ntk, gap = (part + 0.0 for part in (pairs.nngp, pairs.ntk, pairs.gap))
-    return Pairs(nngp, ntk, gap, pairs.one_pass, pairs.all_pairs)
+def _copied(pairs: Pairs, ends: tuple[Rows, Rows]) -> Pairs:
+    gap = None if pairs.told else pairs.gap + 0.0
+    copy = Pairs(pairs.nngp + 0.0, pairs.ntk + 0.0, gap, pairs.one_pass, pairs.all_pairs)
+    if gap is None:
+        copy.tell(*ends)
+    return copy

@@ -66,14 +66,19 @@ class Flatten(_Positional):
         return Rows(rows.variance.mean(axis=-1))
 
     def _pairs(self, pairs: Pairs, before: tuple[Rows, Rows], after: tuple[Rows, Rows], place: Place) -> None:
-        apart = distances(pairs, *before)
-        parts = (pairs.nngp, pairs.ntk, apart)
-        pairs.nngp, pairs.ntk, apart = (
-            (v.diagonal(0, -2, -1) if pairs.all_pairs else v).mean(-1) for v in parts
-        )
+        told, apart = pairs.told, None
+        if not told:
+            apart = self._mean(distances(pairs, *before), pairs.all_pairs)
+        pairs.nngp, pairs.ntk = (self._mean(v, pairs.all_pairs) for v in (pairs.nngp, pairs.ntk))
         pairs.all_pairs = False
-        pairs.gap = gap_from_distances(pairs, apart, *after)
+        if told:
+            pairs.tell(*after)
+        else:
+            pairs.gap = gap_from_distances(pairs, apart, *after)
         pairs.set_own(after[0])
+
+    def _mean(self, values: Any, all_pairs: bool) -> Any:
+        return (values.diagonal(0, -2, -1) if all_pairs else values).mean(-1)
 
     def _module(
         self,

@@ -1,7 +1,6 @@
 """The two things that travel through an infinitely wide network: single inputs, and pairs of them."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -45,6 +44,10 @@ class Rows:
                 self._derived[key] = whole.derive(key, function)[rows]
         return self._derived[key]
 
+    def factor(self, key: str, function: Callable[["Rows"], np.ndarray]) -> np.ndarray:
+        """Return the same beside 0, as :meth:`Pairs.outer` takes it."""
+        return self.derive(f"{key} beside 0", lambda rows: beside_zero(function(rows)))
+
     def part(self, rows: slice) -> "Rows":
         """Return some of the inputs."""
         part = Rows(self.moment[rows], self.all_pairs)
@@ -57,21 +60,49 @@ class Rows:
         return Rows(self.variance)
 
 
-@dataclass(eq=False)
 class Pairs:
     """The kernels of a block of input pairs, updated in place: arrays, or tensors of one device.
 
     Shapes are (n1, n2), (n1, n2, p), or with `all_pairs` (n1, n2, p, p). `gap` is 1 − |c|, c the
-    correlation, kept apart because it can't be had back from rounded kernels. `ntk` is None where
+    correlation, kept apart because it can't be had back from rounded kernels; where no two inputs of the
+    block are nearly parallel it can, and is formed only when it is asked for. `ntk` is None where
     only covariances are followed. With `one_pass` rows and columns are the same inputs in one pass.
     """
 
-    nngp: Any
-    ntk: Any
-    gap: Any
-    one_pass: bool = False
-    all_pairs: bool = False
-    own: bool = False
+    def __init__(
+        self,
+        nngp: Any,
+        ntk: Any,
+        gap: Any,
+        one_pass: bool = False,
+        all_pairs: bool = False,
+        own: bool = False,
+    ) -> None:
+        self.nngp, self.ntk, self._gap = nngp, ntk, gap
+        self.one_pass, self.all_pairs, self.own = one_pass, all_pairs, own
+        self._ends: tuple[Rows, Rows] | None = None
+
+    @property
+    def gap(self) -> Any:
+        """1 − |c|."""
+        if self._ends is not None:
+            self.gap = fresh_gap(self, *self._ends)
+            if self.one_pass:
+                self.close(np.arange(len(self.nngp)))
+        return self._gap
+
+    @gap.setter
+    def gap(self, values: Any) -> None:
+        self._gap, self._ends = values, None
+
+    @property
+    def told(self) -> bool:
+        """Whether the kernels tell the gap as well as it can be carried."""
+        return self._ends is not None
+
+    def tell(self, one: Rows, two: Rows) -> None:
+        """Let the kernels tell the gap, together with the second moments of the inputs."""
+        self._gap, self._ends = None, (one, two)
 
     @property
     def xp(self) -> Any:
@@ -98,8 +129,13 @@ class Pairs:
 
     def product(self, one: np.ndarray, two: np.ndarray) -> Any:
         """Return the products of values (n1,) or (n1, p) with values (n2,) or (n2, p)."""
-        zero1, zero2 = np.zeros_like(one), np.zeros_like(two)
-        return self.inner(np.stack([one, zero1], axis=-1), np.stack([two, zero2], axis=-1))
+        return self.outer(beside_zero(one), beside_zero(two))
+
+    def outer(self, one: np.ndarray, two: np.ndarray) -> Any:
+        """Return the same for values that stand beside 0."""
+        if one.ndim == 2 and not self.own:
+            return self.inner(one, two)
+        return self.first(one[..., 0]) * self.second(two[..., 0])
 
     def inner(self, one: np.ndarray, two: np.ndarray) -> Any:
         """Return Σ_k u_k v_k, k = 1, 2, over the last axis; a matrix product is faster than broadcasting."""
@@ -118,11 +154,25 @@ class Pairs:
 
     def close(self, i: np.ndarray) -> None:
         """Say that each of these inputs is parallel to itself at each position."""
+        if self.told:
+            return
         if self.all_pairs:
             p = np.arange(self.gap.shape[-1])
             self.gap[i[:, None], i[:, None], p, p] = 0.0
         else:
             self.gap[i, i] = 0.0
+
+
+def beside_zero(values: np.ndarray) -> np.ndarray:
+    """Return the values and 0 on a last axis."""
+    found = np.zeros((*values.shape, 2))
+    found[..., 0] = values
+    return found
+
+
+def inverse_root(rows: Rows) -> np.ndarray:
+    """Return 1/√q, and 0 where q is 0."""
+    return rows.derive("inverse", lambda r: np.divide(1, r.root, out=np.zeros_like(r.root), where=r.root > 0))
 
 
 def own_pairs(rows: Rows) -> Pairs:
@@ -157,6 +207,8 @@ def _spread(values: np.ndarray, all_pairs: bool, side: int, own: bool) -> np.nda
 
 def shrink_correlations(pairs: Pairs, before: tuple[Rows, Rows], after: tuple[Rows, Rows]) -> None:
     """Update the gap where variances grow and covariances stay: 1 − α₁α₂|c|, α² = q/q′."""
+    if pairs.told:
+        return pairs.tell(*after)
     one, two = (_ratio(b.root, a.root) for b, a in zip(before, after, strict=True))
     if (one == 1).all() and (two == 1).all():
         return
@@ -181,6 +233,9 @@ def add_common(
     """
     if scale != 1:
         pairs.nngp *= scale
+    if pairs.told:
+        pairs.nngp += shift
+        return pairs.tell(*after)
     if not shift:
         return
     (cos1, half1), (cos2, half2) = (_angles(rows, scale, shift) for rows in before)

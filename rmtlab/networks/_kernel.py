@@ -15,9 +15,9 @@ from rmtlab.layers._rows import Pairs, Rows
 if TYPE_CHECKING:
     from rmtlab.networks._network import Network
 
-_PAIRS = 40_000  # in a block: its arrays stay in the cache
+_PAIRS = 40_000  # of inputs and positions in a block: its arrays stay in the cache
 _PAIRS_ON_DEVICE = 1 << 24
-_MOST = 1 << 22  # where positions multiply the pairs
+_APART = 0.01
 _MEND = "Scale the inputs, or take float64, a smaller weight_var or a smaller depth."
 
 
@@ -79,6 +79,7 @@ class _Plan:
         """Take the pairs of some inputs through all layers."""
         first = self.places[0]
         pairs = _inputs.pairs(one.inputs, two.inputs, one.rows, one_pass=one_pass, all_pairs=first.all_pairs)
+        _settle(pairs, one.rows, two.rows)
         backend.adopt(pairs)
         steps = zip(self.layers, self.places, self.narrows, one.steps, two.steps, strict=False)
         for layer, place, narrows, (before1, after1), (before2, after2) in steps:
@@ -110,7 +111,7 @@ class _Backend:
     device: Any
 
     def adopt(self, pairs: Pairs) -> None:
-        for name in ("nngp", "ntk", "gap"):
+        for name in ("nngp", "ntk", *(() if pairs.told else ("gap",))):
             values = getattr(pairs, name)
             if self.device is None:
                 setattr(pairs, name, values.astype(self.dtype, copy=False))
@@ -123,7 +124,7 @@ class _Backend:
     def block_size(self, positions: tuple[int, ...], all_pairs: bool) -> int:
         each = prod(positions) ** (2 if all_pairs else 1)
         most = _PAIRS if str(self.device) in ("None", "cpu") else _PAIRS_ON_DEVICE
-        return max(1, isqrt(max(most, min(_MOST, most * each)) // each))
+        return max(1, isqrt(most // each))
 
 
 def compute(
@@ -158,6 +159,19 @@ def compute(
                         result[j, i] = _symmetric(result[i, j]) if own else result[i, j].T
     _refuse_infinite(nngp, ntk)
     return Kernel(nngp, ntk)
+
+
+def _settle(pairs: Pairs, one: Rows, two: Rows) -> None:
+    """Let the kernels tell the gap where no input is nearly parallel to another."""
+    if pairs.one_pass and pairs.all_pairs:
+        return
+    gap = pairs.gap
+    i = np.arange(len(gap)) if pairs.one_pass else np.arange(0)
+    gap[i, i] = 1.0
+    if gap.min() > _APART:
+        pairs.tell(one, two)
+    else:
+        pairs.close(i)
 
 
 def narrow(pairs: Pairs) -> None:

@@ -40,6 +40,12 @@ def across(net: Network, x1: np.ndarray, x2: np.ndarray) -> np.ndarray:
     return found
 
 
+def weighted(net: Network, x1: np.ndarray, x2: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return K(x2, x1) @ weights, of which only a block is held at a time."""
+    blocks = (pairs(net, x1[i], x2).T @ weights[i] for i in parts(len(x1)))
+    return sum(blocks, start=np.zeros((len(x2), weights.shape[1])))
+
+
 def diagonal(net: Network, x: np.ndarray) -> np.ndarray:
     """Return K(x, x) of every input with itself (n,)."""
     return np.concatenate([np.diagonal(pairs(net, x[i])) for i in parts(len(x), 64)])

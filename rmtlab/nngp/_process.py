@@ -205,17 +205,19 @@ class Posterior:
         """
         test = like(self._x, x_test)
         means, variances = [], []
+        explained: np.ndarray | float
         for batch in _gram.shown(_gram.parts(len(test)), "prediction", progress):
-            across = _gram.across(self._process.net, self._x, test[batch])
-            means.append(across.T @ self._weights)
+            if variance and isinstance(self._factor, _solver.Dense):
+                across = _gram.across(self._process.net, self._x, test[batch])
+                means.append(across.T @ self._weights)
+                explained = self._factor.explained(across)
+            else:
+                means.append(_gram.weighted(self._process.net, self._x, test[batch], self._weights))
+                explained = self._factor.explained(test[batch]) if variance else 0.0
             if variance:
-                variances.append(self._variance(test[batch], across))
+                prior = _gram.diagonal(self._process.net, test[batch])
+                variances.append(np.maximum(prior - explained, 0.0))
         return Prediction(np.concatenate(means), np.concatenate(variances) if variance else None)
-
-    def _variance(self, test: np.ndarray, across: np.ndarray) -> np.ndarray:
-        by_blocks = isinstance(self._factor, _blocks.Blocked)
-        explained = self._factor.explained(test if by_blocks else across)
-        return np.maximum(_gram.diagonal(self._process.net, test) - explained, 0.0)
 
 
 @dataclass(frozen=True, eq=False)

@@ -148,16 +148,16 @@ class _Result:
     def add(self, rows: Block, columns: Block, products: Tensor) -> None:
         """Add (n1, o, n2, o) products, and their mirror image where rows and columns are the same inputs."""
         (i, a), (j, b) = rows, columns
-        found = products.cpu().numpy().transpose(0, 2, 1, 3)
+        values, found = torch.from_numpy(self.values), products.cpu().transpose(1, 2)
         if self.mean:
             a = b = slice(0, 1)
         if self.one_pass:
-            mirrored = found.transpose(1, 0, 3, 2)
+            mirrored = found.permute(1, 0, 3, 2)
             if rows == columns:
-                found = (found + mirrored) / 2
+                found = (found + mirrored).mul_(0.5)
             else:
-                self.values[j, i, b, a] += mirrored
-        self.values[i, j, a, b] += found
+                values[j, i, b, a] += mirrored
+        values[i, j, a, b] += found
 
     def handed_out(self) -> np.ndarray:
         return self.values[:, :, 0, 0] / self.o if self.mean else self.values

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vjp, vmap
 
-from rmtlab._torch_layers import ConvolutionModule, DenseModule
+from rmtlab._torch_layers import ConvolutionModule, DenseModule, LinearModule
 
 Calls = dict[nn.Module, list[tuple[Tensor, Tensor]]]
 
@@ -96,18 +96,19 @@ def gradients(module: nn.Module, x: Tensor, *, merge: bool) -> Gradients:
 
 def _with_outputs(module: nn.Module, x: Tensor) -> tuple[Gradients, Tensor]:
     """Return every layer's gradients, and the outputs (n, o) with their graph."""
-    with torch.enable_grad(), _recorded(module) as calls:
-        out = module(x)
-    if not calls or not isinstance(out, Tensor) or not out.requires_grad or out.ndim not in (1, 2):
-        raise NotLayerwise
-    out = out[:, None] if out.ndim == 1 else out
-    places = [(layer, *pair) for layer, made in calls.items() for pair in made]
-    if any(len(tensor) != len(x) for _, *pair in places for tensor in (*pair, out)):
-        raise NotLayerwise
-    found: dict[nn.Module, list[tuple[Tensor, Tensor]]] = {}
-    for (layer, a, _), b in zip(places, _errors(out, [z for *_, z in places]), strict=True):
-        found.setdefault(layer, []).append((a, b))
-    return [_of_layer(layer, made) for layer, made in found.items()], out
+    with _scaling_signals(module):
+        with torch.enable_grad(), _recorded(module) as calls:
+            out = module(x)
+        if not calls or not isinstance(out, Tensor) or not out.requires_grad or out.ndim not in (1, 2):
+            raise NotLayerwise
+        out = out[:, None] if out.ndim == 1 else out
+        places = [(layer, *pair) for layer, made in calls.items() for pair in made]
+        if any(len(tensor) != len(x) for _, *pair in places for tensor in (*pair, out)):
+            raise NotLayerwise
+        found: dict[nn.Module, list[tuple[Tensor, Tensor]]] = {}
+        for (layer, a, _), b in zip(places, _errors(out, [z for *_, z in places]), strict=True):
+            found.setdefault(layer, []).append((a, b))
+        return [_of_layer(layer, made) for layer, made in found.items()], out
 
 
 def gram(left: Gradients, right: Gradients) -> Tensor:
@@ -157,6 +158,29 @@ def _holds(module: nn.Module, theta: Tensor, out: Tensor) -> bool:
     gradient = torch.autograd.grad(mixture, trained, allow_unused=True, materialize_grads=True)
     honest = sum(float(g.flatten() @ g.flatten()) for g in gradient)
     return abs(float(mix @ theta @ mix) - honest) <= torch.finfo(out.dtype).eps ** 0.6 * honest
+
+
+@contextmanager
+def _scaling_signals(module: nn.Module) -> Iterator[None]:
+    """Let rmtlab's linear layers scale what comes in, which is small, and not their weights.
+
+    Modules of other people may look at the weights themselves; then all stays as it is.
+    """
+    known = all(type(m).__module__.startswith(("rmtlab.", "torch.nn.")) for m in module.modules())
+    layers = [m for m in module.modules() if known and isinstance(m, LinearModule)]
+    scales = [layer.weight_scale for layer in layers]
+    hooks = [
+        layer.register_forward_pre_hook(lambda _, args, scale=scale: (args[0] * scale, *args[1:]))
+        for layer, scale in zip(layers, scales, strict=True)
+    ]
+    for layer in layers:
+        layer.weight_scale = 1.0
+    try:
+        yield
+    finally:
+        for layer, scale, hook in zip(layers, scales, hooks, strict=True):
+            layer.weight_scale = scale
+            hook.remove()
 
 
 @contextmanager

@@ -270,6 +270,94 @@ def test_noise_acts_on_the_input_and_on_every_hidden_layer():
     np.testing.assert_allclose(two_passes.ntk, np.full((2, 2), 2))
 
 
+# Infinitely wide networks
+
+
+def test_kernels_are_frozen_float64_and_one_row_an_input():
+    k = mlp().kernel(X, X[:3])
+    assert k.nngp.shape == k.ntk.shape == (4, 3)
+    assert k.nngp.dtype == k.ntk.dtype == np.float64
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        k.nngp = k.ntk
+    with pytest.raises(ValueError, match="width"):
+        mlp(parameterization="standard").kernel(X)
+
+
+def test_kernels_contain_the_variances_of_the_read_out():
+    """K = σ_w² E[φφ] + σ_b² and Θ = K + σ_w² K̇∘Θ⁰, here for one linear hidden layer."""
+    k = rl.MLP(1, "linear", weight_var=1.5, bias_var=0.05).kernel(X)
+    first = 1.5 * X @ X.T / 30 + 0.05
+    np.testing.assert_allclose(k.nngp, 1.5 * first + 0.05)
+    np.testing.assert_allclose(k.ntk, k.nngp + 1.5 * first)
+
+
+def test_channels_stand_before_positions():
+    """A convolution of size 1 sees the channels of one position."""
+    x = np.random.default_rng(1).normal(size=(2, 3, 4, 5))
+    state = rl.layers.Conv2d(1, weight_var=1.5).propagate(rl.layers.State.from_inputs(x))
+    assert state.positions == (4, 5)
+    expected = 1.5 * np.einsum("acp,bcp->abp", *[x.reshape(2, 3, 20)] * 2) / 3
+    np.testing.assert_allclose(state.nngp, expected, atol=1e-14)
+
+
+@pytest.mark.parametrize(("rank", "patch"), [(1, 3), (2, 9)])
+def test_convolutions_have_variance_weight_var_over_channels_times_patch(rank, patch):
+    layer = (rl.layers.Conv1d, rl.layers.Conv2d)[rank - 1](3, weight_var=1.5)
+    W = layer.module(50, 200, positions=(8,) * rank, dtype="float64").effective_weight.detach().numpy()
+    assert W.var() * 50 * patch == pytest.approx(1.5, rel=5 * np.sqrt(2 / W.size))
+
+
+def test_branch_var_multiplies_the_kernels_of_the_branch():
+    layers = rl.layers
+    before = layers.Dense(1.5, 0.05).propagate(layers.State.from_inputs(X))
+    phi, dense = layers.Activation("tanh"), layers.Dense(2.0)
+    branch = dense.propagate(phi.propagate(before))
+    after = layers.Residual(phi, dense, branch_var=0.3).propagate(before)
+    np.testing.assert_allclose(after.nngp, before.nngp + 0.3 * branch.nngp)
+    np.testing.assert_allclose(after.ntk, before.ntk + 0.3 * branch.ntk)
+
+
+def test_attention_is_named_by_variances_and_looks_with_tied_keys_divided_by_d():
+    x = np.random.default_rng(2).normal(size=(1, 6, 4))
+    k = np.einsum("cp,cq->pq", x[0], x[0]) / 6
+    looks = np.exp(0.7 * k)
+    looks /= looks.sum(axis=1, keepdims=True)
+    attention = rl.layers.Attention(query_var=0.7, value_var=2.0, output_var=3.0)
+    state = attention.propagate(rl.layers.State.from_inputs(x, all_pairs=True))
+    np.testing.assert_allclose(state.nngp[0, 0], 6.0 * looks @ k @ looks.T, rtol=1e-12)
+    assert attention.tied
+    assert attention.scaling == "1/d"
+
+
+def test_layer_norm_has_no_gain_and_no_shift():
+    assert not list(rl.layers.LayerNorm().module(30, 30).parameters())
+
+
+def test_a_gaussian_process_takes_the_variance_of_the_noise():
+    posterior = rl.nngp.GaussianProcess(mlp(), noise_var=0.2).fit(X[:1], [[2.0, -1.0]])
+    found = posterior.predict(X[:1])
+    k = mlp().kernel(X[:1]).nngp.item()
+    np.testing.assert_allclose(found.mean, [[2.0 * k / (k + 0.2), -k / (k + 0.2)]])
+    np.testing.assert_allclose(found.var, [k - k * k / (k + 0.2)])
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        found.mean = found.var
+
+
+def test_the_empirical_kernel_has_all_pairs_of_outputs_or_their_mean():
+    module = sample(mlp(), width=8, out_features=2)
+    full = rl.ntk.empirical(module, X)
+    assert full.shape == (4, 4, 2, 2)
+    mean = rl.ntk.empirical(module, X, outputs="mean")
+    np.testing.assert_allclose(mean, np.einsum("ijaa->ij", full) / 2)
+
+
+def test_gradient_flow_has_unit_rate_for_half_the_summed_squares():
+    theta = mlp().kernel(X[:1]).ntk.item()
+    found = rl.ntk.GradientFlow(mlp()).fit(X[:1], [[2.0]]).predict(X[:1], time=0.3)
+    assert found.mean.item() == pytest.approx(2.0 * -np.expm1(-0.3 * theta))
+    assert found.cov.shape == (1, 1)
+
+
 # The bench
 
 
