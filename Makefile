@@ -28,7 +28,7 @@ serve: env ## serve the built site on this machine
 	@$(BIN)/python -m http.server $(PORT) --bind 127.0.0.1 --directory _build/html
 
 bench: env ## time the package beside its peers
-	@set -e; for script in benchmarks/*.py; do \
+	@set -e; for script in benchmarks/[!_]*.py; do \
 	  test -f "$$script" || { echo "There is no benchmark yet."; break; }; \
 	  echo "== $$script"; $(BIN)/python $$script; \
 	done
