@@ -8,7 +8,6 @@ O(N^{-1/2}), which the plug-in law has in.
 import subprocess
 import sys
 
-import mpmath
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
@@ -114,28 +113,26 @@ def test_erf_variance():
 
 @pytest.mark.parametrize("name", ["tanh", "gelu", "sin"])
 def test_average_over_h_is_right_next_to_the_axis(name):
-    """Evidence: independent quadrature (mpmath, panels that shrink towards the poles' real parts)."""
+    """Evidence: independent quadrature (Gauss–Legendre, panels that shrink towards the poles' real parts)."""
     q = 0.7
     slope = {
-        "tanh": lambda h: mpmath.sech(h) ** 2,
-        "gelu": lambda h: mpmath.ncdf(h) + h * mpmath.npdf(h),
-        "sin": mpmath.cos,
+        "tanh": lambda h: np.cosh(h) ** -2,
+        "gelu": lambda h: 0.5 * (1 + erf(h / np.sqrt(2))) + h * np.exp(-h * h / 2) / np.sqrt(2 * np.pi),
+        "sin": np.cos,
     }[name]
-    net = MLP(2, name, 1.0, 0.1)
-    squares = squared_slope(jacobian.law(net, preact_var=q))
-    act = rl.activations.get(name)
-    grid = np.linspace(-8.0, 8.0, 40001)
-    values = act.derivative(grid) ** 2
+    squares = squared_slope(jacobian.law(MLP(2, name, 1.0, 0.1), preact_var=q))
+    nodes, weights = np.polynomial.legendre.leggauss(120)
+    grid = np.linspace(-8.0, 8.0, 4001)
     for zeta in (0.6 + 0.4j, 0.5 + 3e-3j, 0.93 + 1e-4j):
-        at = grid[:-1][np.diff(np.sign(values - zeta.real)) != 0]
-        marks = sorted({-8.0, 8.0, *(x + s * 10.0**-k for x in at for k in range(6) for s in (-1, 0, 1))})
-        marks = [x for x in marks if -8.0 <= x <= 8.0]
-
-        def integrand(h, zeta=zeta):
-            d = slope(h) ** 2
-            return d / (zeta - d) * mpmath.npdf(h, 0, mpmath.sqrt(q))
-
-        exact = complex(mpmath.quad(integrand, marks, maxdegree=5))
+        gap = lambda h, zeta=zeta: slope(h) ** 2 - zeta.real  # noqa: E731
+        at = np.flatnonzero(np.diff(np.sign(gap(grid))))
+        at = [brentq(gap, grid[k], grid[k + 1]) for k in at]
+        marks = {-8.0, 8.0, *(x + s * 4.0**-k for x in at for k in range(9) for s in (-1, 0, 1))}
+        marks = np.array(sorted(x for x in marks if -8.0 <= x <= 8.0))
+        half = np.diff(marks)[:, None] / 2
+        h = marks[:-1, None] + half * (1 + nodes)
+        d = slope(h) ** 2
+        exact = np.sum(half * weights * d / (zeta - d) * np.exp(-h * h / (2 * q))) / np.sqrt(2 * np.pi * q)
         found = squares.transform(np.array([zeta]))[0][0]
         assert abs(found - exact) < 1e-10 * abs(exact)
 
@@ -288,6 +285,30 @@ def test_alike_layers_may_be_written_one_by_one():
     assert_allclose(a.density(x), b.density(x), rtol=1e-12)
 
 
+@pytest.mark.parametrize("q", [0.05, 0.3])
+def test_layers_at_the_fixed_point_are_one_factor(q):
+    """Evidence: symmetry; q¹ = q* is preact_var="fixed", though the variance map returns it with rounding."""
+    net = critical(64, "tanh", q, **HAAR)
+    by_value, fixed = jacobian.law(net, preact_var=q), jacobian.law(net)
+    assert len(by_value._chain.factors) == len(fixed._chain.factors) == 1
+    assert_allclose(by_value.support, fixed.support, rtol=1e-9)
+
+
+def test_two_valued_slopes_leave_one_unknown():
+    """Evidence: cross-check; ζ = a(T + np)/T eliminated by hand, against two values that almost agree."""
+
+    def plug_in(slopes):
+        return jacobian.PlugInLaw((np.repeat(slopes, 20),) * 3, ((1.5, True),) * 3, np.ones(20 * len(slopes)))
+
+    exact, split = plug_in([0.0, 1.0]), plug_in([0.0, 0.0, 1.0 - 1e-5, 1.0 + 1e-5])
+    assert (len(exact._chain.factors), len(split._chain.factors)) == (0, 3)
+    a, b = exact.support[0]
+    assert_allclose([a, b], split.support[0], atol=1e-8)
+    x = a + (b - a) * np.array([0.05, 0.4, 0.9])
+    assert_allclose(exact.density(x), split.density(x), rtol=1e-6)
+    assert_allclose(exact.cdf(x), split.cdf(x), rtol=1e-6)
+
+
 def test_import_is_light():
     """Evidence: contract."""
     code = "import sys, rmtlab.jacobian; assert 'torch' not in sys.modules"
@@ -333,9 +354,9 @@ class TestSmoothLimit(LawContract):
 # Simulation.
 
 
-def drawn(net, width, seed=0):
+def drawn(net, width, seed=0, dtype="float64"):
     """A module and an input whose first pre-activations have the variance q*."""
-    module = net.sample(width, in_features=width, seed=seed, dtype="float64").requires_grad_(False)
+    module = net.sample(width, in_features=width, seed=seed, dtype=dtype).requires_grad_(False)
     gain = 1.0 if net.noise is None else net.noise.second_moment
     point = rl.signal.MeanField.of(net).fixed_point()
     size = (point.q - net.bias_var) / (net.weight_var * gain)
@@ -355,11 +376,12 @@ def drawn(net, width, seed=0):
 def test_smooth_spectra_at_width_800(depth, name, weights):
     """Evidence: simulation; KS ≤ 0.02 at N = 800, and ≤ 0.015 in units of the plug-in mean.
 
-    The sample means of φ′² fluctuate by O(N^{−1/2}) and move the whole spectrum; its shape, and λ_max in those
-    units, are off by O(L/N) and by the edge's own O(N^{−2/3}).
+    The sample means of φ′² fluctuate by O(N^{−1/2}) and move the whole spectrum, which the first bound holds for
+    this seed; the shape, and λ_max in those units, are off by O(L/N) and by the edge's own O(N^{−2/3}), and
+    there KS is 0.004 to 0.011 whatever the seed.
     """
     net = critical(depth, name, 0.3 if depth < 64 else 0.05, weights=weights)
-    module, x = drawn(net, 800)
+    module, x = drawn(net, 800, dtype="float32")
     law = jacobian.law(net)
     eigenvalues = jacobian.singular_values(module, x) ** 2
     slopes = [net.activation.derivative(z.numpy()) for z in module.preactivations(x)[:-1]]
@@ -415,20 +437,26 @@ def test_rectangular_and_layered_spectra():
     assert rl.compare(law, eigenvalues).ks <= 0.03
 
 
-@pytest.mark.parametrize(("weights", "s1"), [("gaussian", -1.0), ("orthogonal", 0.0)])
-def test_variance_over_many_draws(weights, s1):
-    """Evidence: simulation; variance/mean² over Σ(μ₂/μ₁² − 1 − s₁), plug-in, within 1.5·L/N + 3 standard errors."""
+@pytest.mark.parametrize("weights", ["gaussian", "orthogonal"])
+@pytest.mark.parametrize(("name", "q"), [("tanh", 0.5), ("relu", 1.0)])
+def test_variance_over_many_draws(name, q, weights):
+    """Evidence: simulation; variance/mean² over Σ(μ₂/μ₁² − 1 − s₁), plug-in, within 1.5·L/N + 1 standard error of 1.
+
+    The seeds 0 … 23 are fixed. Over the 16 groups of 24 seeds that follow one another from 0 the bias is 0.019(2) for
+    tanh and 0.017(3) for ReLU with Gaussian weights, 0.001(1) and 0.011(1) with orthogonal ones, of 0.04 allowed; the
+    mean lies 0 to 4 standard errors above 1, and all groups but one, in the Gaussian ReLU, meet the bound.
+    """
     depth, width, draws = 4, 150, 24
-    net = critical(depth, "tanh", 0.5, weights=weights)
+    net = critical(depth, name, q, weights=weights)
     ratios = []
     for seed in range(draws):
         module, x = drawn(net, width, seed)
         eigenvalues = jacobian.singular_values(module, x) ** 2
         law = jacobian.plug_in(module, x)
         ratios.append(eigenvalues.var() / eigenvalues.mean() ** 2 / (law.var / law.mean**2))
-    error = np.std(ratios) / np.sqrt(draws)
-    assert error < 0.1
-    assert abs(np.mean(ratios) - 1) < 1.5 * depth / width + 3 * error
+    error = np.std(ratios, ddof=1) / np.sqrt(draws)
+    assert error < 0.02
+    assert abs(np.mean(ratios) - 1) < 1.5 * depth / width + error
 
 
 def test_erf_closed_lerch_moment():

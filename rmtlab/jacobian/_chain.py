@@ -52,7 +52,8 @@ class Chain:
     Attributes
     ----------
     factors : list of Factor
-        The distinct φ′² that are not constant.
+        The distinct φ′² that take several positive values; of one value a > 0 with probability p,
+        ζ = a(T + n p)/T joins the powers.
     powers : dict
         Exponent of every T + ν; the key 0 is T itself.
     drift : float
@@ -69,12 +70,12 @@ class Chain:
         self.log_scale, self.drift = 0.0, 0.0
         found: dict[tuple[int, float], tuple[Squares, int]] = {}
         for squares, size in self._diagonals:
-            if squares.constant is None:
+            if squares.only_positive is None:
                 before = found.get((id(squares), size), (squares, 0))[1]
                 found[id(squares), size] = (squares, before + 1)
             else:
-                self.log_scale += log(squares.constant)
-                self._multiply((size, 1), (0.0, -1))
+                self.log_scale += log(squares.only_positive)
+                self._multiply((squares.positive_mass * size, 1), (0.0, -1))
         self.factors = [Factor(squares, size, count) for (_, size), (squares, count) in found.items()]
         for stage, m, n in zip(stages, self.sizes[:-1], self.sizes[1:], strict=True):
             self.log_scale += log(stage.weight_var)

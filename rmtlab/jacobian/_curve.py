@@ -151,6 +151,9 @@ class Curve:
         keys = []
         for target, is_principal in self._targets(zeta):
             at, node, s, is_above = self._poles(target, is_principal)
+            if not at.size:
+                keys.append(at)
+                continue
             turn = np.where(is_above, -2j, 2j) * np.pi
             key = at * self.d.size + node
             meets = (np.abs(s) < _MEETING) & ((node > 0) | (not self._turns_at_zero))
@@ -237,12 +240,14 @@ class Curve:
         A pole belongs to the side on which it lies for Im ζ > 0.
         """
         at, node = self._starts(target)
+        if not at.size:
+            return at, node, np.empty(0, dtype=np.complex128), np.empty(0, dtype=bool)
         at, node, s = self._candidates(at, node, target)
         for _ in range(_NEWTON):
             shift = np.rint(np.clip(s.real, -_REACH, _REACH)).astype(int)
             moved = np.clip(node + shift, 0, self.d.size - 1)
             s, node = s - (moved - node), moved
-            value, slope, _ = _polynomial(self.g_series[node], s)
+            value, slope = _polynomial(self.g_series[node], s)[:2]
             step = np.divide(value - target[at], slope, out=np.zeros_like(s), where=slope != 0.0)
             s = s - step
             if np.max(np.abs(step), initial=0.0) < _SETTLED:

@@ -6,6 +6,7 @@ T on which z > 0 decreases is a hole of the law; where the stretch ends, dz/dT =
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from math import exp
 
@@ -17,14 +18,14 @@ from rmtlab.jacobian._squares import gaps
 _GRID = 100
 _REFINED = 17
 _ROUNDS = 7
+_STRAIGHT = 3  # rounds after which the slope is straight to rounding
+_BISECTIONS = 60
 _BELOW, _ABOVE = -16.0, 14.0  # of ln(T/rank)
-_REACH = 45.0
-_ENDS = 32.0
 _SAME = 1e-15
 _NARROW = 1e-9  # of a hole, over its place: rounding
-_ITERATIONS = 40
-_PATIENCE = 12
-_SETTLED = 1e-11
+_RUNGS = np.linspace(-32.0, 32.0, 129)
+_ITERATIONS = 12
+_SETTLED = 1e-8  # the step after which Newton's method is right to rounding
 
 Interval = tuple[float, float]
 Path = Callable[[np.ndarray], np.ndarray]
@@ -179,24 +180,56 @@ def _at_infinity(chain: Chain, side: Side, t: float, log_z: float) -> float:
 
 
 def _refined(chain: Chain, path: Path, side: Side, inside: float, outside: float) -> float:
-    """ln z at the end of a run that lies between the two values of s."""
+    """ln z at the end of a run that lies between the two values of s: where its slope crosses 0, or is lost."""
+    outside = _within_reach(chain, path, side, inside, outside)
     log_z = np.nan
-    for _ in range(_ROUNDS):
+    for k in range(_ROUNDS):
         s = np.linspace(inside, outside, _REFINED)
-        values, falls = _along(chain, path(s), side)
-        last = int(np.argmin(falls)) - 1 if not np.all(falls) else _REFINED - 2
-        last = max(last, 0)
+        t = path(s)
+        values, slope, sign = real_curve(chain, t, side)
+        falls = _falls(slope, sign)
+        if np.all(falls):
+            return float(values[-1])
+        last = max(int(np.argmin(falls)) - 1, 0)
         log_z, inside, outside = values[last], s[last], s[last + 1]
+        rise, fall = slope[last + 1], slope[last]
+        if k >= _STRAIGHT and sign[last + 1] > 0.0 and rise >= 0.0 > fall:
+            return float(log_z + 0.5 * fall**2 / (fall - rise) * (t[last + 1] - t[last]))
         if abs(values[last + 1] - log_z) < _SAME:
             break
     return float(log_z)
 
 
+def _within_reach(chain: Chain, path: Path, side: Side, inside: float, outside: float) -> float:
+    """The s next to `outside` at which every ζ exists."""
+    t_inside, t_outside = path(np.array([inside, outside]))
+    reach = (-np.inf, np.inf)
+    for factor in chain.factors:
+        interval = side(factor, t_inside)
+        if interval is None or interval != side(factor, t_outside):
+            return outside
+        m = factor.size * _ladder(factor, interval).m
+        reach = max(reach[0], m.min(initial=np.inf)), min(reach[1], m.max(initial=-np.inf))
+    if not reach[0] < t_inside < reach[1]:
+        return outside
+    for _ in range(_BISECTIONS if not reach[0] < t_outside < reach[1] else 0):
+        middle = 0.5 * (inside + outside)
+        if reach[0] < path(np.array([middle]))[0] < reach[1]:
+            inside = middle
+        else:
+            outside = middle
+    return inside if not reach[0] < path(np.array([outside]))[0] < reach[1] else outside
+
+
 def _along(chain: Chain, t: np.ndarray, side: Side) -> tuple[np.ndarray, np.ndarray]:
     """ln|z| at real T, and where z > 0 falls with T; False where some ζ does not exist."""
     log_z, slope, sign = real_curve(chain, t, side)
+    return log_z, _falls(slope, sign)
+
+
+def _falls(slope: np.ndarray, sign: np.ndarray) -> np.ndarray:
     with np.errstate(invalid="ignore"):
-        return log_z, (sign > 0.0) & (slope < 0.0)
+        return (sign > 0.0) & (slope < 0.0)
 
 
 def real_curve(chain: Chain, t: np.ndarray, side: Side) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -232,40 +265,68 @@ def _real_zeta(
     place, measure = _coordinates(interval)
     mass = factor.squares.positive_mass
     target, _ = measure(t / factor.size, t / factor.size + mass)
-    low, high = np.full(t.shape, -_REACH), np.full(t.shape, _REACH)
-    v, gap = np.zeros(t.shape), np.full(t.shape, np.nan)
-    exists = _is_between(place, measure, factor, target)
+    v, low, high, rate, gap = (np.full(t.shape, np.nan) for _ in range(5))
+    ladder = _ladder(factor, interval)
+    pending = ladder.between(target)
+    v[pending], low[pending], high[pending] = ladder.bracket(target[pending])
     with np.errstate(all="ignore"):
-        for step in range(_ITERATIONS):
-            zeta, stretch = place(v)
-            m, o, rate = (part.real for part in factor.squares.transform(zeta + 0j))
-            value, sensitivity = measure(m, o)
-            gap, rise = value - target, sensitivity * rate * stretch
-            beyond = np.isnan(gap) | (gap * np.sign(rise) > 0.0)
-            low, high = np.where(beyond, low, v), np.where(beyond, v, high)
-            newton = v - gap / rise
-            following = np.where((newton > low) & (newton < high), newton, 0.5 * (low + high))
-            settled = np.abs(gap) <= _SETTLED * np.maximum(1.0, np.abs(target))
-            settled |= np.abs(following - v) <= (_SETTLED if step < _PATIENCE else 1e-7)
-            if np.all(settled | ~exists):
+        for _ in range(_ITERATIONS):
+            if not pending.size:
                 break
-            v = following
-        return zeta, rate, exists & (np.abs(gap) < 1e-6)
+            at = v[pending]
+            zeta, stretch = place(at)
+            m, o, slope = (part.real for part in factor.squares.transform(zeta + 0j))
+            value, sensitivity = measure(m, o)
+            miss, rise = value - target[pending], sensitivity * slope * stretch
+            beyond = np.isnan(miss) | (miss * np.sign(rise) > 0.0)
+            below, above = np.where(beyond, low[pending], at), np.where(beyond, at, high[pending])
+            newton = at - miss / rise
+            following = np.where((newton >= below) & (newton <= above), newton, 0.5 * (below + above))
+            v[pending], rate[pending], gap[pending] = following, slope, miss
+            low[pending], high[pending] = below, above
+            pending = pending[~(np.abs(following - at) <= _SETTLED)]
+        return place(v)[0], rate, np.abs(gap) < 1e-6
+
+
+@dataclass(frozen=True)
+class _Ladder:
+    """Places v throughout an interval in the order of their measures, and m there."""
+
+    v: np.ndarray
+    measure: np.ndarray
+    m: np.ndarray
+
+    def between(self, target: np.ndarray) -> np.ndarray:
+        """Which targets lie between the measures."""
+        if not self.v.size:
+            return np.empty(0, dtype=int)
+        return np.flatnonzero((target > self.measure[0]) & (target < self.measure[-1]))
+
+    def bracket(self, target: np.ndarray) -> np.ndarray:
+        """A guess at v, and the places below and above."""
+        if not target.size:
+            return np.empty((3, 0))
+        k = np.searchsorted(self.measure, target)
+        ends = np.sort([self.v[k - 1], self.v[k]], axis=0)
+        return np.array([np.interp(target, self.measure, self.v), *ends])
+
+
+@lru_cache(maxsize=64)
+def _ladder(factor: Factor, interval: Interval) -> _Ladder:
+    place, measure = _coordinates(interval)
+    zeta, _ = place(_RUNGS)
+    inside = (zeta > interval[0]) & (zeta < interval[1])
+    with np.errstate(all="ignore"):
+        m, o, _ = (part.real for part in factor.squares.transform(zeta[inside] + 0j))
+        value = measure(m, o)[0]
+    finite = np.isfinite(value)
+    ladder = _RUNGS[inside][finite], value[finite], m[finite]
+    falls = np.any(finite) and ladder[1][0] > ladder[1][-1]
+    return _Ladder(*(rung[::-1] for rung in ladder)) if falls else _Ladder(*ladder)
 
 
 Coordinate = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 Measure = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
-
-
-def _is_between(place: Coordinate, measure: Measure, factor: Factor, target: np.ndarray) -> np.ndarray:
-    """Whether the measure of m passes the target inside the interval."""
-    zeta, _ = place(np.array([-_ENDS, _ENDS]))
-    with np.errstate(all="ignore"):
-        m, o, _ = (part.real for part in factor.squares.transform(zeta + 0j))
-        ends = measure(m, o)[0]
-    if np.any(np.isnan(ends)):
-        return np.ones(target.shape, dtype=bool)
-    return (target > ends.min()) & (target < ends.max())
 
 
 def _coordinates(interval: Interval) -> tuple[Coordinate, Measure]:

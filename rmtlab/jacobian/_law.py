@@ -272,7 +272,7 @@ def law(
     ValueError
         If there is no hidden layer, no q*, a wrong number of widths, or φ′² can't be resolved.
     TypeError
-        If `net` is not a network.
+        If `net` is not a network, or holds other layers than Dense, Activation and Noise.
     ArithmeticError
         If the solver can't certify a point to 1e-10.
 
@@ -315,7 +315,7 @@ def plug_in(module: Any, x: Any) -> PlugInLaw:
     Raises
     ------
     TypeError
-        If `module` is not a sampled network.
+        If `module` is not a sampled network of dense layers.
     ValueError
         If `x` is not one input of the right size, or a layer is dead.
 
@@ -335,13 +335,13 @@ def plug_in(module: Any, x: Any) -> PlugInLaw:
             f"module must be a network from net.sample(…), but a {type(module).__name__} was given; the law needs "
             "to know how its weights were drawn."
         )
+    described = blocks(module.description)
     inputs = np.atleast_2d(_checks.array(x, "x", ndim=(1, 2), hint="Give one input."))
     if len(inputs) != 1:
         raise ValueError(
             f"x must be one input, but {len(inputs)} were given; every input has its own slopes."
         )
     chain = _torch_jacobian.factors(module, inputs, "hidden")
-    described = blocks(module.description)
     masks = [None if factor.mask is None else factor.mask[0].cpu().numpy() for factor in chain]
     slopes = [factor.slope[0].cpu().numpy() for factor in chain if factor.slope is not None]
     for k, found in enumerate(masks[1:]):

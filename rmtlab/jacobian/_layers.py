@@ -13,6 +13,8 @@ from rmtlab.networks import Network
 from rmtlab.noise import Noise as Mask
 from rmtlab.signal import MeanField
 
+_ROUNDING = 2e-14  # by which q^l may seem to move at the fixed point, and make layers differ that are alike
+
 
 @dataclass(frozen=True)
 class Block:
@@ -105,7 +107,8 @@ def _variances(layers: list[Block], preact_var: float | str) -> list[float]:
         signal = float(before.activation.moment(path[-1], 2))
         for noise in after.noises:
             signal = float(noise.noisy_second_moment(signal))
-        path.append(after.dense.weight_var * signal + after.dense.bias_var)
+        q = after.dense.weight_var * signal + after.dense.bias_var
+        path.append(path[-1] if abs(q - path[-1]) <= _ROUNDING * q else q)
     return path
 
 

@@ -9,6 +9,7 @@ everything is real and monotone, and turns with arg z from π to its goal; a ste
 is taken in two.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -19,16 +20,20 @@ from rmtlab.laws._solved import Certificate
 
 _TURNS = 4
 _STEPS = 12
+_BRISK = 7  # steps that are enough from a good guess
 _HALVINGS = 46
 _FAR = 0.35  # how much a Newton correction may move the logarithms of the unknowns
 _GOAL = 2e-14
 _COARSE = 1e-5  # on the way, and
 _FINE = 1e-10  # on the last turn
+_SURE = 1e-12  # beside a point that is known
 _WORST = 1e-10
 _BESIDE = 1e-7  # rounding beyond the real axis; near an edge a root feels the square root of it
 _TABLE = 400
-_CROWD = 48
-_SPACING = 6
+_ROUGH = 1e-5  # of the table's ln|ζ|, which is interpolated
+_CROWD = 12
+_SPACINGS = (24, 8, 3, 1)
+_PROGRESS = 0.9
 _MEMORY = 4000
 _BESIDE_ANCHOR = 0.1
 _LAST_MASS = 30.0  # ln(rank/u) beyond which hardly any mass is left
@@ -94,18 +99,26 @@ class Solver:
     def _on_axis(self, log_size: np.ndarray, angle: np.ndarray) -> tuple[State, State]:
         """Solve at positive z: from a cubic between points that are known, the others from scratch.
 
-        Of many new points every sixth is solved from scratch before the rest.
+        Of many points some are solved from scratch before the rest.
         """
         state, slope = _empty(self.chain, log_size.size), _empty(self.chain, log_size.size)
-        pending = self._from_known(np.arange(log_size.size), log_size, state, slope)
-        if pending.size > _CROWD:
+        pending = self._spread(np.arange(log_size.size), log_size, state, slope)
+        for spacing in _SPACINGS:
             order = pending[np.argsort(log_size[pending])]
-            first = np.unique(np.append(order[::_SPACING], order[-1]))
-            self._from_scratch(first, log_size, state, slope)
-            pending = self._from_known(np.setdiff1d(pending, first), log_size, state, slope)
-        if pending.size:
-            self._from_scratch(pending, log_size, state, slope)
+            is_start = self._known[0].size < 2 and order.size <= _CROWD
+            first = order if is_start else order[min(spacing, order.size) // 2 :: spacing]
+            if first.size:
+                self._from_scratch(first, log_size, state, slope)
+                pending = self._spread(np.setdiff1d(pending, first), log_size, state, slope)
         return state, slope
+
+    def _spread(self, index: np.ndarray, log_size: np.ndarray, state: State, slope: State) -> np.ndarray:
+        """Solve points from known ones, and others from those, as long as that leads to many; return the rest."""
+        while True:
+            rest = self._from_known(index, log_size, state, slope)
+            if rest.size == 0 or rest.size > _PROGRESS * index.size:
+                return rest
+            index = rest
 
     def _from_known(self, index: np.ndarray, log_size: np.ndarray, state: State, slope: State) -> np.ndarray:
         """Solve the points that known neighbours lead to; return the others."""
@@ -113,13 +126,17 @@ class Solver:
         if x.size < 2 or index.size == 0:
             return index
         at = log_size[index]
-        guess = _interpolated(x, known, tangent, at, self.chain.rank)
-        found, its, residual, moved = self._newton(guess, at + 0j, _GOAL)
-        good = (residual < _FINE) & (moved < _BESIDE_ANCHOR) & _in_half_plane(found, _BESIDE)
-        good &= (at >= x[0]) & (at <= x[-1])
+        inside = (at >= x[0]) & (at <= x[-1])
+        guess = _empty(self.chain, at.size)
+        guess.put(inside, _interpolated(x, known, tangent, at[inside], self.chain.rank))
+        for beyond, near, next_ in ((at < x[0], 0, 1), (at > x[-1], -1, -2)):
+            guess.put(beyond, _extrapolated(x, known, tangent, at[beyond], self.chain.rank, near, next_))
+        found, its, residual, moved = self._newton(guess, at + 0j, _GOAL, _BRISK)
+        good = (residual < _SURE) & (moved < _BESIDE_ANCHOR) & _in_half_plane(found, _BESIDE)
         self._judge(residual[good], at[good])
         state.put(index[good], found.at(good))
         slope.put(index[good], its.at(good))
+        self._remember(at[good], found.at(good), its.at(good))
         return index[~good]
 
     def _from_scratch(self, index: np.ndarray, log_size: np.ndarray, state: State, slope: State) -> None:
@@ -128,6 +145,9 @@ class Solver:
         found, its = self._from_negative_axis(at, np.zeros(at.shape))
         state.put(index, found)
         slope.put(index, its)
+        self._remember(at, found, its)
+
+    def _remember(self, at: np.ndarray, found: State, its: State) -> None:
         x, known, tangent = self._known
         every = np.concatenate([x, at])
         _, order = np.unique(every, return_index=True)
@@ -211,7 +231,7 @@ class Solver:
         return State(state.y + dy, t, u)
 
     def _newton(
-        self, state: State, log_z: np.ndarray, goal: float
+        self, state: State, log_z: np.ndarray, goal: float, steps: int = _STEPS
     ) -> tuple[State, State, np.ndarray, np.ndarray]:
         """Return the root, the tangent d(ln ζ, T)/d ln z there, the residual, and how far it moved."""
         first, state = state, _copy(state)
@@ -219,7 +239,7 @@ class Solver:
         residual = np.full(log_z.size, np.inf)
         active = np.arange(log_z.size)
         with np.errstate(all="ignore"):
-            for iteration in range(_STEPS):
+            for iteration in range(steps):
                 part = state.at(active)
                 dy, dt, slope, miss = self._step(part, log_z[active])
                 tangent.put(active, slope)
@@ -227,7 +247,7 @@ class Solver:
                 residual[active] = miss
                 size = np.maximum(np.max(np.abs(dy), axis=0, initial=0.0), np.abs(dt) / _lesser(part))
                 going = (miss > goal) & ~stalled & (size < 3.0)
-                if not np.any(going) or iteration == _STEPS - 1:
+                if not np.any(going) or iteration == steps - 1:
                     break
                 active = active[going]
                 state.put(active, self._moved(part.at(going), dy[:, going], dt[going]))
@@ -306,25 +326,27 @@ class Solver:
 
 
 def _log_on_negative_axis(factor: Factor, t: np.ndarray, above: np.ndarray) -> np.ndarray:
-    """ln|ζ| with n·m(ζ) = T at ζ < 0; `above` is n·(m + P(d > 0)), positive."""
+    """ln|ζ| with n·m(ζ) = T at ζ < 0, to start from; `above` is n·(m + P(d > 0)), positive."""
     target = np.log(-t) - np.log(above)
     first, _ = factor.squares.moments
     v = np.log(first) - target
     low, high = np.full(v.shape, -_SPAN - 60.0), np.full(v.shape, _SPAN + 60.0)
+    pending = np.arange(v.size)
     for _ in range(80):
-        v = np.clip(v, low, high)
-        zeta = -np.exp(np.clip(v, -690.0, 690.0))
+        at = np.clip(v[pending], low[pending], high[pending])
+        zeta = -np.exp(np.clip(at, -690.0, 690.0))
         m, o, slope = (part.real for part in factor.squares.transform(zeta + 0j))
         with np.errstate(all="ignore"):
-            gap = np.log(-m) - np.log(o) - target
+            gap = np.log(-m) - np.log(o) - target[pending]
             rate = slope * zeta * (1.0 / m - 1.0 / o)
-            low, high = np.where(gap > 0.0, v, low), np.where(gap > 0.0, high, v)
-            newton = v - gap / rate
-        inside = (newton > low) & (newton < high)
-        following = np.where(inside, newton, 0.5 * (low + high))
-        if np.all(np.abs(following - v) <= 1e-13 * (1.0 + np.abs(v))):
-            return following
-        v = following
+            floor, ceiling = np.where(gap > 0.0, at, low[pending]), np.where(gap > 0.0, high[pending], at)
+            newton = at - gap / rate
+        inside = (newton > floor) & (newton < ceiling)
+        v[pending] = np.where(inside, newton, 0.5 * (floor + ceiling))
+        low[pending], high[pending] = floor, ceiling
+        pending = pending[~(np.abs(v[pending] - at) <= _ROUGH * (1.0 + np.abs(at)))]
+        if not pending.size:
+            break
     return v
 
 
@@ -348,13 +370,34 @@ def _interpolated(x: np.ndarray, known: State, slope: State, at: np.ndarray, ran
         left, right = step * rate[..., k] - rise, step * rate[..., k + 1] - rise
         return value[..., k] + s * rise + s * (1.0 - s) * ((1.0 - s) * left - s * right)
 
+    return _between_or_beyond(between, known, slope, rank)
+
+
+def _extrapolated(
+    x: np.ndarray, known: State, slope: State, at: np.ndarray, rank: float, near: int, next_: int
+) -> State:
+    """Beyond the outermost points, as a square root that has the slopes of two: so the law goes to its edge."""
+    step = at - x[near]
+
+    def beyond(value: np.ndarray, rate: np.ndarray) -> np.ndarray:
+        value, rate = value[..., [near, next_], None], rate[..., [near, next_], None]
+        own, other = rate[..., 0, :], rate[..., 1, :]
+        bend = own * (own - other) / (other * (value[..., 1, :] - value[..., 0, :]))
+        return value[..., 0, :] + 2.0 * own * step / (1.0 + np.sqrt(1.0 + 2.0 * bend * step))
+
+    return _between_or_beyond(beyond, known, slope, rank)
+
+
+def _between_or_beyond(
+    predicted: Callable[[np.ndarray, np.ndarray], np.ndarray], known: State, slope: State, rank: float
+) -> State:
+    """The state with ln ζ, ln T and ln(T + rank) as predicted from their values and slopes."""
     with np.errstate(all="ignore"):
-        t = np.exp(between(log_below(known.t), slope.t / known.t))
-        u = np.exp(between(log_below(known.u), slope.u / known.u))
+        y = predicted(known.y, slope.y)
+        t = np.exp(predicted(log_below(known.t), slope.t / known.t))
+        u = np.exp(predicted(log_below(known.u), slope.t / known.u))
     near_zero = np.abs(t) < np.abs(u)
-    return State(
-        between(known.y, slope.y), np.where(near_zero, t, u - rank), np.where(near_zero, t + rank, u)
-    )
+    return State(y, np.where(near_zero, t, u - rank), np.where(near_zero, t + rank, u))
 
 
 def _empty(chain: Chain, size: int) -> State:

@@ -43,6 +43,12 @@ class Squares:
         first, second = self.moments
         return first if second - first**2 <= _SPREAD * first**2 else None
 
+    @property
+    def only_positive(self) -> float | None:
+        """The value of d, where it has only one besides 0, or spreads by less than a millionth."""
+        positive = [a for a in self.atoms if a > 0.0]
+        return positive[0] if len(positive) == 1 and not self.curves else self.constant
+
     @cached_property
     def parts(self) -> list[tuple[float, float]]:
         """The intervals and points that d > 0 can lie in, in order, overlapping ones joined."""

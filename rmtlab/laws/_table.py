@@ -25,6 +25,7 @@ _TOLERANCE = 2e-14
 _UNRESOLVED = 1e-10
 _ROUNDS = 60
 _MOST_PANELS = 6000
+_ROUNDING = 1e-15
 _FLOOR = 1e-290
 _NEGLIGIBLE = 1e-17
 _LADDER = np.array([1.0, 4.0, 8.0, 12.0, 16.0, 24.0, 32.0, 48.0, 64.0, 96.0, 128.0, 192.0, 256.0, 290.0])
@@ -80,7 +81,7 @@ class Side:
             newton = t - step
             inside = (newton > low) & (newton < high)
             following = np.where(inside, newton, 0.5 * (low + high))
-            if np.all(np.abs(following - t) <= 1e-16):
+            if np.all(np.abs(following - t) <= _ROUNDING):
                 break
             t = following
         width = np.diff(self.breaks)[panel]

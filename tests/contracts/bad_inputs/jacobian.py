@@ -15,6 +15,13 @@ MIXED = rl.serial(
     rl.layers.Activation("erf"),
     rl.layers.Dense(1.0),
 )
+DENSE, TANH = rl.layers.Dense(1.0), rl.layers.Activation("tanh")
+OTHERS = (
+    rl.serial(DENSE, rl.layers.LayerNorm(), TANH, DENSE),
+    rl.serial(DENSE, rl.layers.Residual(TANH, DENSE), TANH, DENSE),
+    rl.serial(rl.layers.Conv1d(3), TANH, rl.layers.Flatten(), DENSE),
+    rl.serial(DENSE, TANH, rl.layers.Attention(), TANH, rl.layers.Flatten(), DENSE),
+)
 DEAD = rl.serial(rl.layers.Dense(0.0), rl.layers.Activation("tanh"), rl.layers.Dense(1.0))
 
 
@@ -82,6 +89,10 @@ CASES = {
         (lambda: jacobian.law("tanh"), "net must be a network"),
         (lambda: jacobian.law(rl.serial(rl.layers.Dense(1.0))), "no hidden layer"),
         (lambda: jacobian.law(DEAD), "weight_var = 0"),
+        *(
+            (lambda net=net: jacobian.law(net), f"this one holds {name}")
+            for net, name in zip(OTHERS, ("LayerNorm", "Residual", "Conv1d", "Attention"), strict=True)
+        ),
         (lambda: jacobian.law(NET, preact_var=-1.0), "preact_var must be"),
         (lambda: jacobian.law(NET, preact_var=np.nan), "preact_var must be"),
         (lambda: jacobian.law(NET, preact_var="fix"), "Did you mean 'fixed'?"),
@@ -101,6 +112,10 @@ CASES = {
         (lambda: jacobian.plug_in(NET, np.ones(4)), "net.sample"),
         (lambda: jacobian.plug_in(module(), np.ones((2, 4))), "one input"),
         (lambda: jacobian.plug_in(module(), np.ones(5)), "4 features"),
+        (
+            lambda: jacobian.plug_in(OTHERS[2].sample(4, in_features=2, positions=(5,)), np.ones((1, 2, 5))),
+            "this one holds Conv1d",
+        ),
         (lambda: jacobian.plug_in(module(), np.full(4, np.nan)), "NaN"),
     ],
     "PlugInLaw": [
