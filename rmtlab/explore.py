@@ -219,7 +219,7 @@ class Figure(anywidget.AnyWidget):
 
     def _every_frame(self) -> list[str]:
         grid = itertools.product(*(range(len(choices)) for choices in self._choices))
-        frames = [self._picture_at(indices) for indices in grid]
+        frames = [self.svg if list(i) == self.drawn else self._picture_at(i) for i in grid]
         size = sum(map(len, frames))
         if size > _MAX_BYTES:
             raise ValueError(
