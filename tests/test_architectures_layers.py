@@ -190,10 +190,10 @@ def test_blocks_and_devices_give_the_same(device):
         ([Conv2d(), Activation("relu"), Flatten(), Flatten(), Dense()], "meets a flat signal"),
         ([Dense(), Attention(), GlobalAvgPool(), Dense()], "An Attention needs a signal before it"),
         ([Flatten(), Attention(), Dense()], "needs positions that look at each other"),
-        ([Dense(), Residual(Activation("relu")), Dense()], "must end in a Dense, a convolution"),
+        ([Dense(), Residual(Activation("relu")), Dense()], "needs a Dense, a convolution"),
         ([Dense(), Sum((), ()), Dense()], "kernels of other branches do not add up"),
         ([Conv1d(), Residual(Activation("relu"), Conv1d(padding="none")), Activation("relu"), Flatten(), Dense()],
-         "must end with the same positions"),
+         "needs branches with the same positions"),
     ],
 )  # fmt: skip
 def test_wrong_chains_raise_sentences(layers, sentence):

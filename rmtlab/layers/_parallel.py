@@ -50,12 +50,12 @@ class _Parallel(Layer):
         ends = [self._places(chain, place)[-1] for chain in self._branches()]
         if any(end.positions != ends[0].positions for end in ends if end.positions is not None):
             raise ValueError(
-                f"The branches of {self._called} must end with the same positions, but they end with "
+                f"{self._called} needs branches with the same positions at their ends, but they end with "
                 f"{' and '.join(str(end.positions) for end in ends)}."
             )
         if sum(not chain or not isinstance(chain[-1], Linear | Attention) for chain in self._branches()) > 1:
             raise ValueError(
-                f"All branches of {self._called} but one must end in a Dense, a convolution or an Attention, "
+                f"{self._called} needs a Dense, a convolution or an Attention at the end of all branches but one, "
                 "whose fresh weights make them uncorrelated; kernels of other branches do not add up."
             )
         signal = any(end.kind == SIGNAL for end in ends)
@@ -124,7 +124,7 @@ class _Parallel(Layer):
                 features = size
             if features != out_features:
                 raise ValueError(
-                    f"A branch of {self._called} ends with {features} features, and another with {out_features}: "
+                    f"{self._called} has a branch that ends with {features} features, and another with {out_features}: "
                     "where nothing changes their number, the layer before must have as many as the width."
                 )
             branches.append(modules)

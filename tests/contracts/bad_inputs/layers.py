@@ -67,7 +67,7 @@ CASES = {
             "AvgPool(6) needs larger positions",
         ),
         (lambda: Attention().propagate(SIGNAL), "needs positions that look at each other"),
-        (lambda: Residual(Activation("relu")).propagate(PREACTIVATION), "must end in a Dense"),
+        (lambda: Residual(Activation("relu")).propagate(PREACTIVATION), "at the end of all branches but one"),
         (lambda: Sum(Dense(), Dense()).propagate(PREACTIVATION), "put an Activation between them"),
         (lambda: Dense().propagate(None), "state must be a State"),
         (lambda: Dense().propagate(ONES), "state must be a State, but a ndarray was given"),
