@@ -21,6 +21,7 @@ _ROOMS = (
     "networks",
     "mlp",
     "signal",
+    "field",
     "jacobian",
     "freeness",
     "nngp",

@@ -56,7 +56,8 @@ class NoiseModule(nn.Module):
         """Return the signal under a fresh draw."""
         if not self.training:
             return h
-        draw = self.noise._draw_like(h.detach(), self._source.on(h.device))
+        like = h.detach()[:1] if self.noise.shared else h.detach()
+        draw = self.noise._draw_like(like, self._source.on(h.device))
         return h * draw if self.noise.multiplicative else h + draw
 
     def extra_repr(self) -> str:

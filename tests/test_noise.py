@@ -1,6 +1,7 @@
 """Noise: moments against simulation, the torch module against its description, the critical point."""
 
 import copy
+import dataclasses
 import subprocess
 import sys
 
@@ -8,9 +9,10 @@ import numpy as np
 import pytest
 import torch
 
-from rmtlab import activations
+from rmtlab import MLP, activations, signal
 from rmtlab.noise import (
     AdditiveGaussian,
+    Discrete,
     Dropout,
     MultiplicativeGaussian,
     MultiplicativeLaplace,
@@ -24,6 +26,7 @@ ALL = [
     MultiplicativeLaplace(scale=0.5),
     Poisson(),
     Poisson(rate=3.0),
+    Discrete([0.0, 1.0, 4.0], [0.25, 0.5, 0.25]),
     AdditiveGaussian(var=0.4),
 ]
 MULTIPLICATIVE = [n for n in ALL if n.multiplicative]
@@ -75,6 +78,7 @@ def test_noisy_second_moment(noise):
         (MultiplicativeGaussian(var=1.0), 2.0, 10.0),
         (MultiplicativeLaplace(scale=1.0), 3.0, 37.0),
         (Poisson(), 2.0, 15.0),
+        (Discrete([0, 3], [2 / 3, 1 / 3]), 3.0, 27.0),
         (AdditiveGaussian(var=2.0), 2.0, 12.0),
     ],
     ids=repr,
@@ -92,6 +96,29 @@ def test_critical_point_keeps_the_variance(noise):
     assert bias_var == 0.0
     q = np.array([1e-3, 1.0, 50.0])
     np.testing.assert_allclose(weight_var * noise.noisy_second_moment(activations.get("relu").moment(q)), q)
+
+
+@pytest.mark.parametrize("noise", [None, *MULTIPLICATIVE], ids=repr)
+@pytest.mark.parametrize(
+    ("name", "params"),
+    [
+        ("relu", {}),
+        ("leaky_relu", {"slope": 0.2}),
+        ("leaky_relu", {"slope": -0.5}),
+        ("abs", {}),
+        ("linear", {}),
+    ],
+)
+def test_critical_point_of_any_rectifier(noise, name, params):
+    """Closed form: 2/(μ₂(l² + r²)), where the variance map is the identity and χ₁ = 1."""
+    phi = activations.get(name, **params)
+    left, right = phi.derivative(np.array([-1.0, 1.0]))
+    weight_var, bias_var = critical(noise, phi)
+    gain = 1.0 if noise is None else noise.second_moment
+    assert weight_var == pytest.approx(2 / (gain * (left**2 + right**2)), rel=1e-14)
+    model = signal.MeanField(phi, weight_var, bias_var, noise)
+    assert (model.chi, model.fixed_point(3.0).kind) == (pytest.approx(1, rel=1e-14), "scale-free")
+    np.testing.assert_allclose(model.variance([0.1, 7.0]), [0.1, 7.0])
 
 
 def test_critical_point_of_the_sheet():
@@ -119,6 +146,46 @@ def test_seeds_and_switches(noise):
     first.train()
     assert not torch.equal(first(h), h)
     assert np.array_equal(noise.mask(5, rng=7), noise.mask((5,), rng=np.random.default_rng(7)))
+
+
+@pytest.mark.parametrize("noise", ALL, ids=repr)
+def test_shared_noise_is_one_draw_for_all_inputs(noise):
+    """Contract: rows alike, entries of a row not; a fresh draw at every call; moments and critical point as before."""
+    shared = dataclasses.replace(noise, shared=True)
+    assert shared != noise
+    assert repr(shared) == repr(noise)[:-1] + ", shared=True)"
+    draw = shared.mask((5, 1000), rng=0)
+    assert (draw == draw[0]).all()
+    assert len(np.unique(draw[0])) > 1
+    assert np.array_equal(draw[0], noise.mask(1000, rng=0))
+    assert shared.mask((0, 3)).shape == (0, 3)
+    module, h = shared.module(seed=0), torch.ones(4, 1000)
+    one, again = module(h), module(h)
+    assert (one == one[0]).all()
+    assert not torch.equal(one, again)
+    assert torch.equal(one[:1], noise.module(seed=0)(h[:1]))
+    assert shared.second_moment == noise.second_moment
+    if noise.multiplicative:
+        assert critical(shared) == critical(noise)
+
+
+@pytest.mark.parametrize("noise", ALL, ids=repr)
+def test_the_kernel_of_shared_noise_is_that_of_its_networks(noise):
+    """Closed form: a linear network; and simulation of E[h_a h_b] behind one mask, within five standard errors."""
+    shared = dataclasses.replace(noise, shared=True)
+    x = np.array([[1.0, 0.5, -0.3, 0.2], [0.2, 0.4, 0.6, 1.0]])
+    kernel = MLP(1, "linear", 1.0 / shared.gain, noise=shared).kernel(x)
+    k, added = x @ x.T / 4, shared.additive_var / shared.gain
+    np.testing.assert_allclose(kernel.nngp, k + 2 * added)
+    np.testing.assert_allclose(kernel.ntk, 2 * k + 3 * added)
+    with pytest.raises(ValueError, match="block=len"):
+        MLP(1, "relu", noise=shared).kernel(x, x)
+    rng = np.random.default_rng(1)
+    draws = [shared.mask(x.shape, rng) for _ in range(4000)]
+    products = np.array(
+        [n[0] * n[1] for n in (x * d if shared.multiplicative else x + d for d in draws)]
+    ).sum(axis=1)
+    assert close_to(products / 4, shared.gain * k[0, 1] + shared.additive_var)
 
 
 def test_the_global_generator_is_left_alone():

@@ -319,6 +319,7 @@ def test_noisy_relu_agrees_with_the_table(kind, weight_var, c, slope, xi_c):
     assert (weight_var, 0.0) == pytest.approx(noise.critical(kind))
     assert (point.c, point.slope) == (printed(c, 10), printed(slope, 10))
     assert model.depth_scales().xi_c == printed(xi_c, 6)
+    assert model.depth_scales().trainable_depth == pytest.approx(6 * xi_c, abs=1e-5)
     assert point.kind == "scale-free"
     assert model.correlation(0.3) == pytest.approx(MF("relu", 2.0).correlation(0.3) / kind.second_moment)
 
@@ -343,13 +344,140 @@ def test_additive_noise_leaves_relu_without_a_fixed_point():
     model = MF("relu", 2.0, 0.0, noise.AdditiveGaussian(1.0))
     np.testing.assert_allclose(model.variances(2.0, 4), [2, 4, 6, 8])
     assert model.fixed_point().kind == "diverging"
-    with pytest.raises(ValueError, match=r"rl\.noise\.critical"):
-        signal.critical_point("relu", 0.0, noise.Dropout(0.8))
+    with pytest.raises(ValueError, match="rectifiers have no critical point"):
+        signal.critical_point("relu", 0.0, noise.AdditiveGaussian(1.0))
 
 
 def test_noise_that_does_nothing_changes_nothing():
     assert MF("tanh", 4, 0.25, noise.Dropout(1.0)).fixed_point() == MF("tanh", 4, 0.25).fixed_point()
     assert signal.critical_point("tanh", 0.1, noise.Dropout(1.0)) == signal.critical_point("tanh", 0.1)
+
+
+@pytest.mark.parametrize("kind", [noise.Dropout(0.7), noise.Poisson(), noise.AdditiveGaussian(0.05)], ids=str)
+@pytest.mark.parametrize(("name", "bias_var"), [("tanh", 0.05), ("gelu", 0.2), ("shifted_relu", 0.05)])
+def test_critical_points_under_noise(kind, name, bias_var):
+    """Contract: χ₁ = 1 and V(q*) = q*, where MeanField comes to rest; a mask leaves q* and V′, and takes 1/μ₂."""
+    phi = activations.get(name, **({"alpha": 0.5} if name == "shifted_relu" else {}))
+    point = signal.critical_point(phi, bias_var, kind)
+    model = MF(phi, point.weight_var, bias_var, kind)
+    found = model.fixed_point(point.q)
+    assert (found.q, found.chi) == pytest.approx((point.q, 1), rel=1e-9)
+    assert found.variance_slope == pytest.approx(point.variance_slope)
+    assert point.residual < 1e-12
+    assert found.c < 1
+    assert model.depth_scales().xi_gradient == INF
+    assert model.depth_scales().xi_c < INF
+    assert "holds c* below 1" in point.sentence
+    assert signal.critical_weight_var(phi, bias_var, kind) == point.weight_var
+    back = signal.critical_point(phi, noise=kind, preact_var=point.q)
+    assert (back.weight_var, back.bias_var) == pytest.approx((point.weight_var, bias_var), rel=1e-7)
+    quiet = signal.critical_point(phi, bias_var)
+    if kind.multiplicative:
+        assert point.weight_var == pytest.approx(quiet.weight_var / kind.second_moment, rel=1e-12)
+        assert (point.q, point.variance_slope) == pytest.approx((quiet.q, quiet.variance_slope), rel=1e-9)
+    else:
+        total = bias_var + point.weight_var * kind.var
+        assert point.weight_var == pytest.approx(signal.critical_weight_var(phi, total), rel=1e-9)
+
+
+@pytest.mark.parametrize("name", ["relu", "leaky_relu", "abs", "linear"])
+def test_critical_points_of_noisy_rectifiers(name):
+    """Contract: noise.critical gives the same; a bias has none, and the sentence says where it is."""
+    kind = noise.Dropout(0.6)
+    point = signal.critical_point(name, 0.0, kind)
+    assert (point.weight_var, point.bias_var) == noise.critical(kind, name)
+    assert point.q == pytest.approx(signal.critical_point(name, 0.0).q)
+
+
+# Shared masks
+
+
+def test_shared_masks_have_the_noiseless_correlation_map():
+    """Symmetry: σ_w²μ₂ in place of σ_w², σ_b² + σ_w²σ_ε² in place of σ_b², and every phase comes back."""
+    c = np.linspace(-1, 1, 9)
+    for name, weight_var, bias_var in (
+        ("tanh", 1.2, 0.05),
+        ("tanh", 3.0, 0.1),
+        ("relu", 1.2, 0.0),
+        ("gelu", 1.0, 0.2),
+    ):
+        for one in (noise.Dropout(0.6), noise.AdditiveGaussian(0.1)):
+            kind = dataclasses.replace(one, shared=True)
+            model = MF(name, weight_var, bias_var, kind)
+            quiet = MF(name, weight_var * kind.gain, bias_var + weight_var * kind.additive_var)
+            a, b = model.fixed_point(2.0), quiet.fixed_point(2.0)
+            assert (a.kind, a.q, a.c, a.slope) == (
+                b.kind,
+                *(pytest.approx(v, rel=1e-9) for v in (b.q, b.c, b.slope)),
+            )
+            np.testing.assert_allclose(model.correlation(c, q=1.5), quiet.correlation(c, q=1.5), rtol=1e-12)
+            np.testing.assert_allclose(
+                model.variance(c**2), MF(name, weight_var, bias_var, one).variance(c**2)
+            )
+            diagram = signal.phase_diagram(name, [weight_var], [bias_var], kind)
+            expected = model.fixed_point()
+            assert (diagram.phase[0, 0], diagram.c[0, 0]) == (expected.kind, pytest.approx(expected.c))
+    model = MF("tanh", 2.4, 0.25, noise.Dropout(0.6, shared=True))
+    assert model.curvature(4).limit == pytest.approx(MF("tanh", 4.0, 0.25).curvature(4).limit)
+
+
+def test_shared_and_independent_masks_at_depth_15():
+    """Two objects: κ¹⁴(0) = 0.916, as without noise, and c* = 0.284; simulated at N = 500, five standard errors."""
+    quiet = MF("relu", 2.0).correlations(0.0, 15)[-1]
+    for kind, expected in ((noise.Dropout(0.6), 0.2839), (noise.Dropout(0.6, shared=True), quiet)):
+        net = rl.MLP(15, "relu", 1.2, noise=kind)
+        x = np.array([[1.0, 0.0], [0.0, 1.0]]) * np.sqrt(2)
+        limit = signal.theory(net, x)
+        assert limit.correlations[-1, 0, 1] == pytest.approx(expected, abs=1e-4)
+        found = signal.measure(net, x, 500, draws=6, seed=4)
+        off = abs(found.correlations[-1, 0, 1] - limit.correlations[-1, 0, 1])
+        assert off < 5 * found.correlation_errors[-1, 0, 1] + 2 / 500
+
+
+# Floats
+
+
+def test_overflow_and_underflow_of_rectifiers():
+    """Literature value 397.6, and closed form: ln(K/q)/ln(σ_w²μ₂/2), or (K − q)/σ_b² at criticality with biases."""
+    found = MF("relu", 1.5, 0.0, noise.Dropout(0.6)).float_depths("float32")
+    assert (found.overflow, found.underflow) == (printed(397.6, 1), INF)
+    below = MF("relu", 1.0).float_depths(np.float16, start=4.0)
+    assert (below.overflow, below.underflow) == (INF, pytest.approx(16))
+    assert MF("relu", 2.0, 0.5).float_depths("float16").overflow == pytest.approx((65504 - 1) / 0.5)
+    critical = MF("relu", 1.2, 0.0, noise.Dropout(0.6)).float_depths()
+    assert critical.overflow == critical.underflow == INF
+    for kind in (np.float16, np.float32, np.float64):
+        limits = MF("linear", 2.0).float_depths(kind).overflow, MF("linear", 0.5).float_depths(kind).underflow
+        assert limits == pytest.approx((np.log2(np.finfo(kind).max), -np.log2(np.finfo(kind).tiny)))
+    assert MF("linear", 2.0).float_depths("bfloat16").overflow == pytest.approx(128, abs=0.01)
+    assert MF("linear", 4.0).float_depths("float16", start=1e9).overflow == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "weight_var", "bias_var", "dtype"),
+    [("gelu", 3.0, 0.0, "float64"), ("softplus", 3.0, 0.1, "float32"), ("tanh", 0.8, 0.0, "float32"),
+     ("exp", 1.0, 1.0, "float16"), ("tanh", 1.0, 0.0, "float16")],
+)  # fmt: skip
+def test_overflow_and_underflow_of_any_activation(name, weight_var, bias_var, dtype):
+    """Contract: the layer at which the iterated map itself crosses the limit, rounded up."""
+    model = MF(name, weight_var, bias_var)
+    found = model.float_depths(dtype)
+    depth = min(found.overflow, found.underflow)
+    if depth > 2500:
+        assert (name, dtype) == ("tanh", "float16")
+        assert depth == pytest.approx(0.5 * 2**14, rel=2e-3)
+        return
+    q, layers = 1.0, 0
+    large, small = {
+        "float16": (65504, 2**-14),
+        "float32": (3.4028235e38, 2**-126),
+        "float64": (1.797e308, 0),
+    }[dtype]
+    while small < q < large:
+        with np.errstate(over="ignore"):
+            q, layers = float(model.variance(q)), layers + 1
+    assert layers - 1 < depth <= layers
+    assert MF("tanh", 1.5, 0.1).float_depths(dtype) == signal.FloatDepths(INF, INF, dtype)
 
 
 # Curvature
@@ -469,6 +597,21 @@ def test_noisy_networks_decorrelate():
     assert limit.correlations[-1, 0, 1] == pytest.approx(MF.of(net).fixed_point().c, abs=1e-3)
     off = np.abs(found.correlations - limit.correlations)[:, 0, 1]
     assert np.all(off < 5 * found.correlation_errors[:, 0, 1] + 2 / 500)
+
+
+@pytest.mark.parametrize("row", NOISY_RELU, ids=str)
+def test_noisy_networks_of_a_thousand_neurons_agree(row):
+    """Simulation at N = 1000 at the critical point. Means are of q and not of ln q, whose Var(q^l)/q² is
+    (1 + (6μ₄/μ₂² − 1)/N)^l − 1; one correlation fluctuates by √(μ₄/μ₂²/N) a layer, which C′ < 1 adds up."""
+    kind, weight_var, draws, depth = row[0], row[1], 3, 6
+    net = rl.MLP(depth, "relu", weight_var, noise=kind)
+    x = np.ones((2, 40))
+    found, limit = signal.measure(net, x, 1000, draws=draws, seed=5), signal.theory(net, x)
+    tails = kind.fourth_moment / kind.second_moment**2
+    spread = np.sqrt(((1 + (6 * tails - 1) / 1000) ** depth * (1 + 2 * tails / 40) - 1) / draws)
+    assert np.max(np.abs(found.variances / limit.variances - 1)) < 4 * spread
+    off = np.abs(found.correlations - limit.correlations)[:, 0, 1]
+    assert np.max(off[1:]) < 4 * np.sqrt((1 + 5 * tails) / (1 - row[3] ** 2) / (1000 * draws))
 
 
 def test_a_seed_is_a_draw():

@@ -165,6 +165,8 @@ def _scales(noise: noises.Noise) -> list[tuple[float, float]] | None:
         seen = mass > _UNSEEN
         masses = mass[seen] / mass[seen].sum()
         return list(zip(((n[seen] / noise.rate) ** 2).tolist(), masses.tolist(), strict=True))
+    if isinstance(noise, noises.Discrete):
+        return [(v * v, p) for v, p in zip(noise.values, noise.probabilities, strict=True)]
     if isinstance(noise, noises.MultiplicativeGaussian) and noise.var == 0.0:
         return [(1.0, 1.0)]
     if isinstance(noise, noises.MultiplicativeLaplace) and noise.scale == 0.0:

@@ -22,9 +22,13 @@ def kernel(
     """Return Θ (n1, n2, o, o), or its mean over equal outputs (n1, n2)."""
     noisy = [layer for layer in module.modules() if layer.training and _draws(layer)]
     with _quiet(noisy):
-        probe = None if method == "jacobian" else _torch_layerwise.probe(module, x1)
+        probe = (
+            None if method == "jacobian" else _torch_layerwise.probe(module, x1[:2] if noisy else x1, memory)
+        )
     if probe is not None:
-        return _by_layers(module, x1, x2, probe, mean=mean, memory=memory)
+        if x2 is None and not noisy and len(x1) == probe.inputs <= probe.size.chunk(memory):
+            return _at_once(probe, mean=mean)
+        return _by_layers(module, x1, x2, probe.size, mean=mean, memory=memory)
     _check_outputs(module, x1)
     if method == "layerwise":
         raise ValueError(
@@ -83,6 +87,15 @@ def _quiet(noisy: list[nn.Module]) -> Iterator[None]:
     finally:
         for layer in noisy:
             layer.training = True
+
+
+def _at_once(probe: "_torch_layerwise.Probe", *, mean: bool) -> np.ndarray:
+    found = _torch_layerwise.merged(probe.gradients) if mean else probe.gradients
+    products = _torch_layerwise.gram(found, found)
+    n, q, *_ = products.shape
+    square = products.view(n * q, n * q)
+    theta = (square + square.T).mul_(0.5).view(n, q, n, q).transpose(1, 2).cpu()
+    return (theta[:, :, 0, 0] / probe.size.outputs if mean else theta.contiguous()).numpy()
 
 
 def _by_layers(

@@ -14,7 +14,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from math import sqrt
+from math import inf, sqrt
 
 import torch
 from torch import Tensor, nn
@@ -24,9 +24,15 @@ from rmtlab._torch_layers import ConvolutionModule, DenseModule, LinearModule
 
 Calls = dict[nn.Module, list[tuple[Tensor, Tensor]]]
 
+_AT_ONCE = 128
+
 
 class NotLayerwise(Exception):
     """The module is no composition of layers that each act on one tensor, input by input."""
+
+
+class TooLarge(Exception):
+    """All inputs at once would take more memory than is allowed."""
 
 
 @dataclass
@@ -47,6 +53,10 @@ class Outer:
     def merged(self) -> "Outer":
         """Return the gradients of all outputs side by side, as if of one."""
         return Outer(self.a, self.b.transpose(1, 2).flatten(2)[:, None])
+
+    def first(self) -> "Outer":
+        """Return the gradients at the first input."""
+        return Outer(self.a[:1], self.b[:1])
 
     @property
     def size(self) -> int:
@@ -74,6 +84,10 @@ class Rows:
         """Return the gradients of all outputs side by side, as if of one."""
         return Rows(self.g.flatten(1)[:, None])
 
+    def first(self) -> "Rows":
+        """Return the gradients at the first input."""
+        return Rows(self.g[:1])
+
     @property
     def size(self) -> int:
         """Numbers held for an input."""
@@ -91,10 +105,15 @@ Gradients = list[Outer | Rows]
 def gradients(module: nn.Module, x: Tensor, *, merge: bool) -> Gradients:
     """Return every layer's gradients at `x`."""
     blocks, _ = _with_outputs(module, x)
-    return [block.merged() if merge else block for block in blocks]
+    return merged(blocks) if merge else blocks
 
 
-def _with_outputs(module: nn.Module, x: Tensor) -> tuple[Gradients, Tensor]:
+def merged(blocks: Gradients) -> Gradients:
+    """Return the gradients of all outputs side by side, as if of one."""
+    return [block.merged() for block in blocks]
+
+
+def _with_outputs(module: nn.Module, x: Tensor, memory: float = inf) -> tuple[Gradients, Tensor]:
     """Return every layer's gradients, and the outputs (n, o) with their graph."""
     with _scaling_signals(module):
         with torch.enable_grad(), _recorded(module) as calls:
@@ -105,6 +124,8 @@ def _with_outputs(module: nn.Module, x: Tensor) -> tuple[Gradients, Tensor]:
         places = [(layer, *pair) for layer, made in calls.items() for pair in made]
         if any(len(tensor) != len(x) for _, *pair in places for tensor in (*pair, out)):
             raise NotLayerwise
+        if sum(z.nbytes for *_, z in places) * out.shape[1] > memory:
+            raise TooLarge
         found: dict[nn.Module, list[tuple[Tensor, Tensor]]] = {}
         for (layer, a, _), b in zip(places, _errors(out, [z for *_, z in places]), strict=True):
             found.setdefault(layer, []).append((a, b))
@@ -133,20 +154,38 @@ class Size:
         return max(1, int(min(memory / (8 * self.held), sqrt(memory / (4 * self.pair)))))
 
 
-def probe(module: nn.Module, x: Tensor) -> Size | None:
-    """Try the identity on two inputs; return what it takes, or None where it does not hold."""
+@dataclass(frozen=True)
+class Probe:
+    """What the identity takes, and the gradients at the inputs on which it was tried."""
+
+    size: Size
+    inputs: int
+    gradients: Gradients
+
+
+def probe(module: nn.Module, x: Tensor, memory: float) -> Probe | None:
+    """Try the identity on all inputs if they are few, else on two; None where it does not hold."""
     try:
-        found, out = _with_outputs(module, x[:2])
+        try:
+            return _tried(module, x if len(x) <= _AT_ONCE else x[:2], memory / 4)
+        except TooLarge:
+            return _tried(module, x[:2], inf)
     except (NotLayerwise, RuntimeError):
         return None
-    if not _holds(module, gram(found, found)[0, :, 0, :], out):
+
+
+def _tried(module: nn.Module, x: Tensor, memory: float) -> Probe | None:
+    found, out = _with_outputs(module, x, memory)
+    first = [block.first() for block in found]
+    if not _holds(module, gram(first, first)[0, :, 0, :], out):
         return None
     item = out.element_size()
-    return Size(
+    size = Size(
         outputs=out.shape[1],
         held=item * sum(block.size for block in found),
         pair=item * max(block.pair_size for block in found),
     )
+    return Probe(size, len(x), found)
 
 
 def _holds(module: nn.Module, theta: Tensor, out: Tensor) -> bool:

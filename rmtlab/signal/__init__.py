@@ -6,7 +6,7 @@ of a pre-activation and the correlation c^l of two of them:
     q^{l+1} = V(q^l) = σ_w² E[φ(√q^l z)²] + σ_b²,    c^{l+1} = C(c^l) = (σ_w² E[φ(u)φ(v)] + σ_b²)/q*.
 
 :class:`MeanField` holds the two maps, their fixed points, slopes and depth scales, with noise from the
-start; :func:`critical_point` finds the edge of chaos χ₁ = 1 and :func:`phase_diagram` draws the plane.
+start; :func:`critical_point` finds the edge of chaos χ₁ = 1, with noise too, and :func:`phase_diagram` draws the plane.
 :func:`theory` and :func:`measure` give the same quantities for one network description, in the limit and
 on finite draws.
 """
@@ -14,7 +14,7 @@ on finite draws.
 from rmtlab.signal._critical import CriticalPoint, critical_point, critical_points, critical_weight_var
 from rmtlab.signal._diagram import PhaseDiagram, phase_diagram
 from rmtlab.signal._meanfield import MeanField
-from rmtlab.signal._records import CorrelationPoint, Curvature, DepthScales, FixedPoint
+from rmtlab.signal._records import CorrelationPoint, Curvature, DepthScales, FixedPoint, FloatDepths
 from rmtlab.signal._simulation import Signals, measure, theory
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "Curvature",
     "DepthScales",
     "FixedPoint",
+    "FloatDepths",
     "MeanField",
     "PhaseDiagram",
     "Signals",

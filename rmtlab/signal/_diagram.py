@@ -88,6 +88,7 @@ def phase_diagram(
     weights, biases = _axis(weight_vars, "weight_vars", False), _axis(bias_vars, "bias_vars", True)
     corner = MeanField(phi, float(weights[0]), float(biases[0]), noise)
     gain, added = corner._gain, corner._added
+    pair_gain, pair_added = (1.0, 0.0) if noise is None else (noise.pair_gain, noise.pair_additive_var)
     w, b = (grid.ravel() for grid in np.meshgrid(weights, biases, indexing="ij"))
     q = _variance.reached(moments(phi), w * gain, b + w * added, w * (gain + added) + b)
     chi, gap, slope, phase = np.empty_like(q), np.empty_like(q), np.empty_like(q), np.empty(q.shape, "<U10")
@@ -95,7 +96,14 @@ def phase_diagram(
     inner = np.flatnonzero((q > 0) & (q < np.inf))
     if inner.size:
         m = moments(phi).second(q[inner])
-        points = _correlation.Points(q[inner], w[inner], b[inner], m, gain, added)
+        points = _correlation.Points(
+            q[inner],
+            w[inner] * pair_gain,
+            b[inner] + w[inner] * pair_added,
+            m,
+            corner._own_gain,
+            corner._own_added,
+        )
         chi[inner] = w[inner] * gain * moments(phi).derivative(q[inner])
         gap[inner], slope[inner], off = _correlation.fixed(phi, points, chi[inner])
         residual = float(np.maximum(np.abs(points.v / points.q - 1), off).max())

@@ -1,32 +1,30 @@
 r"""The mean-field theory of a deep network: two maps, their fixed points and their depth scales."""
 
 from dataclasses import dataclass
-from functools import cached_property
 from math import inf, log
 from typing import Any
 
 import numpy as np
 
-from rmtlab import _checks, activations
-from rmtlab import noise as noises
+from rmtlab import _checks
+from rmtlab.layers import Activation, Dense, Noise
 from rmtlab.networks import Network
-from rmtlab.signal import _correlation, _variance
-from rmtlab.signal._moments import Moments, moments
-from rmtlab.signal._records import CorrelationPoint, Curvature, DepthScales, FixedPoint
-
-_TOLERANCE = 1e-9  # residual, over q* or absolute for c*, above which no answer is given
-_POLISH = 3
+from rmtlab.signal import _correlation, _range, _variance
+from rmtlab.signal._fixed import Solver, is_one
+from rmtlab.signal._records import Curvature, DepthScales, FixedPoint, FloatDepths
 
 
 @dataclass(frozen=True)
-class MeanField:
+class MeanField(Solver):
     r"""The variance and correlation maps of an infinitely wide network.
 
     .. math:: V(q) = \sigma_w^2\,(\mu_2 E[\phi(\sqrt q z)^2] + \sigma_\epsilon^2) + \sigma_b^2, \qquad
               C(c) = \frac{\sigma_w^2 E[\phi(u)\phi(v)] + \sigma_b^2}{V(q)}
 
     with Var u = Var v = q, Cov(u, v) = cq. Multiplicative noise has a μ₂, additive noise a variance
-    σ_ε²; two inputs have independent noise, so neither enters the numerator of C.
+    σ_ε²; two inputs have independent noise, so neither enters the numerator of C. Noise that the two share
+    (``shared=True``) enters it as it enters V: C is then that of a noiseless network with weight_var·μ₂ and
+    bias_var + weight_var·σ_ε².
 
     Where q* = 0 or q → ∞ only the slopes of φ at zero or far out count, and C is the map κ(c)/μ₂ of the
     rectifier with those slopes. At a noiseless q* = 0 the slope that is reported is χ₁, by which the
@@ -44,7 +42,8 @@ class MeanField:
     Raises
     ------
     ValueError
-        For an unknown activation, a weight_var that is not positive or a negative bias_var.
+        For an unknown activation, a weight_var that is not positive, a negative bias_var, or multiplicative noise
+        whose mean is not one.
     TypeError
         If `noise` is not a noise.
 
@@ -67,25 +66,6 @@ class MeanField:
     6.45332
     """
 
-    activation: Any
-    weight_var: float
-    bias_var: float = 0.0
-    noise: noises.Noise | None = None
-
-    def __post_init__(self) -> None:
-        hint = "It is a variance."
-        checked = {
-            "activation": activations.get(self.activation),
-            "weight_var": _checks.number(self.weight_var, "weight_var", low=0, low_open=True, hint=hint),
-            "bias_var": _checks.number(self.bias_var, "bias_var", low=0, hint=hint),
-        }
-        if self.noise is not None and not isinstance(self.noise, noises.Noise):
-            raise TypeError(
-                f"noise must be None or a noise such as Dropout(keep=0.8), but {self.noise!r} was given."
-            )
-        for name, value in checked.items():
-            object.__setattr__(self, name, value)
-
     @classmethod
     def of(cls, net: Network) -> "MeanField":
         """Return the theory of a network description.
@@ -104,7 +84,7 @@ class MeanField:
         ValueError
             If the layers of the network differ.
         TypeError
-            If `net` is not a network.
+            If `net` is not a network, or holds other layers than Dense, Activation and Noise.
 
         Examples
         --------
@@ -114,6 +94,12 @@ class MeanField:
         """
         if not isinstance(net, Network):
             raise TypeError(f"net must be a network such as rl.MLP(depth=10, …), but {net!r} was given.")
+        others = [layer for layer in net.layers if not isinstance(layer, Dense | Activation | Noise)]
+        if others:
+            raise TypeError(
+                "MeanField describes fully connected networks, whose layers are Dense, Activation and Noise, but "
+                f"this one holds {others[0]!r}; net.kernel(x) gives the kernels of any network."
+            )
         try:
             return cls(net.activation, net.weight_var, net.bias_var, net.noise)
         except AttributeError as different:
@@ -143,9 +129,7 @@ class MeanField:
         >>> float(signal.MeanField("relu", weight_var=2.0, bias_var=0.1).variance(3.0))
         3.1
         """
-        before = self.activation.moment(_variances(q, "q"), 2)
-        noisy = before if self.noise is None else self.noise.noisy_second_moment(before)
-        return self.weight_var * noisy + self.bias_var
+        return self._v(_variances(q, "q"))
 
     def variance_slope(self, q: Any) -> Any:
         """Return V′(q) = σ_w² μ₂ E[φφ′x]/q = χ₁ + σ_w² μ₂ E[φφ″].
@@ -171,7 +155,7 @@ class MeanField:
         >>> float(signal.MeanField("relu", weight_var=1.5).variance_slope(3.0))
         0.75
         """
-        return (self._weight_gain * self._moments.slope(_variances(q, "q")))[()]
+        return self._v_slope(_variances(q, "q"))
 
     def correlation(self, c: Any, q: float | None = None) -> Any:
         """Return C(c), the correlation one layer on of two signals of variance q.
@@ -180,7 +164,7 @@ class MeanField:
         ----------
         c : array_like
             Correlations in [−1, 1], of any shape; two inputs, so with noise two independent masks even
-            at c = 1.
+            at c = 1, unless they share it.
         q : float, optional
             Their variance; by default q*, the fixed point reached by inputs with |x|² = d.
 
@@ -204,14 +188,14 @@ class MeanField:
         q = self.fixed_point().q if q is None else _checks.number(q, "q", low=0)
         if 0 < q < inf or (q == 0 and self.variance(0.0) > 0):
             k, _ = self.activation.dual(q, q, c * q)
-            return (self.weight_var * k + self.bias_var) / self.variance(q)
+            return (self._pair_weight * k + self._pair_bias) / self.variance(q)
         slopes = self._moments.zero_slopes if q == 0 else self._moments.far_slopes
         if slopes is None:
             raise ValueError(
                 f"the variance of {self.activation.name!r} diverges faster than any straight line, and its "
                 "correlation map has no limit; give a variance q."
             )
-        rectifier, point = _correlation.tangent(slopes, self._gain)
+        rectifier, point = _correlation.tangent(slopes, self._own_gain)
         return (point.w * rectifier.dual(1.0, 1.0, c)[0]).reshape(np.shape(c))[()]
 
     @property
@@ -221,7 +205,7 @@ class MeanField:
 
     @property
     def chi2(self) -> float:
-        """χ₂ = σ_w² E[φ″²] at q*, which bends curves and sets 1 − c^l ≃ 2/(χ₂ q* l) at criticality."""
+        """χ₂ = σ_w² μ₂ E[φ″²] at q*, which bends curves and sets 1 − c^l ≃ 2/(χ₂ q* l) at criticality."""
         return self._chi2(self.fixed_point().q)
 
     def fixed_point(self, start: float | None = None) -> FixedPoint:
@@ -309,6 +293,55 @@ class MeanField:
             _scale(abs(point.slope)),
             abs(_scale(point.chi, signed=True)),
         )
+
+    def float_depths(self, dtype: Any = "float32", start: float = 1.0) -> FloatDepths:
+        r"""Return after how many layers the variance overflows and underflows in a floating-point format.
+
+        .. math:: L = \frac{\ln(K/q)}{\ln(\sigma_w^2\mu_2/2)} \quad\text{for ReLU without biases,}
+
+        K the largest or the smallest normal number. The signals themselves are of size √q and last twice as
+        deep; their squares, norms and losses don't.
+
+        Parameters
+        ----------
+        dtype : {"float16", "bfloat16", "float32", "float64"}, or a NumPy or torch type
+            The format.
+        start : float
+            The variance q to start from, above 0.
+
+        Returns
+        -------
+        FloatDepths
+            Infinite where it never happens: at a fixed point between the two, at criticality, and where q moves
+            as a power of depth and is not there after 10 000 layers.
+
+        Raises
+        ------
+        ValueError
+            For an unknown format, or a start that is not positive.
+
+        References
+        ----------
+        .. [1] A. Pretorius et al., "Critical initialisation for deep signal propagation in noisy rectifier
+           neural networks", NeurIPS 2018.
+
+        Examples
+        --------
+        >>> from rmtlab import noise, signal
+        >>> m = signal.MeanField("relu", weight_var=1.5, noise=noise.Dropout(keep=0.6))
+        >>> round(m.float_depths("float32").overflow, 1), m.float_depths("float32").underflow
+        (397.6, inf)
+        """
+        name = _range.format_name(dtype)
+        q = _checks.number(start, "start", low=0, low_open=True, hint="It is a variance q.")
+        small, large = _range.FORMATS[name]
+        over = (
+            0.0 if q >= large else _range.layers_to(large, q, self._moments, self._weight_gain, self._floor)
+        )
+        under = (
+            0.0 if q <= small else _range.layers_to(small, q, self._moments, self._weight_gain, self._floor)
+        )
+        return FloatDepths(over, under, name)
 
     def variances(self, q: Any, depth: int) -> np.ndarray:
         """Return the trajectory q¹ … q^L of the variance.
@@ -415,171 +448,14 @@ class MeanField:
         limit = 3 * chi2 / (chi * (chi - 1)) if chi > 1 + _correlation.CRITICAL else inf
         return Curvature(point.q * chi ** np.arange(depth), np.array(path), limit)
 
-    @cached_property
-    def _natural(self) -> FixedPoint:
-        return self._flow_from(self.weight_var * (self._gain + self._added) + self.bias_var)
-
-    @property
-    def _moments(self) -> Moments:
-        return moments(self.activation)
-
-    @property
-    def _gain(self) -> float:
-        return 1.0 if self.noise is None else self.noise.gain
-
-    @property
-    def _added(self) -> float:
-        return 0.0 if self.noise is None else self.noise.additive_var
-
-    @property
-    def _weight_gain(self) -> float:
-        return self.weight_var * self._gain
-
-    @property
-    def _floor(self) -> float:
-        """What V adds to σ_w² μ₂ E[φ²]."""
-        return self.weight_var * self._added + self.bias_var
-
-    @property
-    def _quiet(self) -> bool:
-        return self._gain == 1.0 and self._added == 0.0
-
-    def _flow_from(self, start: float) -> FixedPoint:
-        one = np.ones(1)
-        return self._describe(
-            float(
-                _variance.reached(self._moments, self._weight_gain * one, self._floor * one, start * one)[0]
-            )
-        )
-
-    def _describe(self, q: float) -> FixedPoint:
-        return self._at_a_limit(q) if q in (0.0, inf) else self._at(q)
-
-    def _at(self, q: float) -> FixedPoint:
-        q, residual, iterations = self._polished(q)
-        variance_slope = float(self.variance_slope(q))
-        chi = float(self._weight_gain * self._moments.derivative(q))
-        points = _correlation.Points(
-            np.array([q]),
-            np.array([self.weight_var]),
-            np.array([self.bias_var]),
-            np.array([float(self.activation.moment(q, 2))]),
-            self._gain,
-            self._added,
-        )
-        gap, slope, left = (float(x[0]) for x in _correlation.fixed(self.activation, points, np.array([chi])))
-        c = 1.0 - gap
-        if gap > 0:
-            k, k_dot = self.activation.dual(q, q, c * q)
-            value = (self.weight_var * k + self.bias_var) / float(points.v[0])
-            slope, left = float(self.weight_var * k_dot * q / points.v[0]), abs(float(value) - c)
-        residual = max(residual, left)
-        if not residual <= _TOLERANCE:
-            raise RuntimeError(
-                f"the fixed point of {self!r} near q = {q:.6g} could not be certified: its residual is "
-                f"{residual:.2g}; move weight_var or bias_var a little, away from where two solutions meet."
-            )
-        kind = self._kind(chi, variance_slope)
-        return FixedPoint(
-            q,
-            c,
-            slope,
-            chi,
-            variance_slope,
-            kind == "scale-free" or self._is_stable(q, variance_slope),
-            kind,
-            self._all_correlations(c, slope, chi),
-            residual,
-            iterations,
-            True,
-            _sentence(kind, q, c, slope, variance_slope),
-        )
-
-    def _at_a_limit(self, q: float) -> FixedPoint:
-        slopes = self._moments.zero_slopes if q == 0 else self._moments.far_slopes
-        if slopes is None:
-            return FixedPoint(
-                inf, None, None, inf, inf, True, "diverging", (), 0.0, 0, True, _sentence("diverging", inf)
-            )
-        chi = self._weight_gain * sum(s * s for s in slopes) / 2
-        rectifier, point = _correlation.tangent(slopes, self._gain)
-        gap, slope, residual = (float(x[0]) for x in _correlation.fixed(rectifier, point, np.ones(1)))
-        if self._quiet and q == 0:
-            slope = chi
-        kind = "diverging" if q == inf else self._kind(chi, 0.0)
-        stable = q == inf or self._is_stable(0.0, chi)
-        found = (CorrelationPoint(1.0 - gap, slope, slope <= 1),)
-        return FixedPoint(
-            q, 1.0 - gap, slope, chi, chi, stable, kind, found, residual, 0, True,
-            _sentence(kind, q, 1.0 - gap, slope, chi),
-        )  # fmt: skip
-
-    def _polished(self, q: float) -> tuple[float, float, int]:
-        """Take a few Newton steps with exact averages; return q, |V(q) − q|/q and the number of steps."""
-        excess = float(self.variance(q)) - q
-        for steps in range(_POLISH):
-            if abs(excess) <= 1e-15 * q:
-                return q, abs(excess) / q, steps
-            slope = float(self.variance_slope(q))
-            step = q + excess / (1 - slope) if slope != 1 else q
-            after = float(self.variance(step)) - step if step > 0 else inf
-            if abs(after) >= abs(excess):
-                return q, abs(excess) / q, steps
-            q, excess = step, after
-        return q, abs(excess) / q, _POLISH
-
-    def _kind(self, chi: float, variance_slope: float) -> str:
-        if self.activation.homogeneous and self._floor == 0 and _is_one(variance_slope):
-            return "scale-free"
-        if not self._quiet:
-            return "noisy"
-        return "critical" if _is_one(chi) else "ordered" if chi < 1 else "chaotic"
-
-    def _is_stable(self, q: float, slope: float) -> bool:
-        if not _is_one(slope):
-            return abs(slope) < 1
-        above = q + 1e-3 * max(q, 1.0)
-        return bool(self.variance(above) < above)
-
-    def _all_correlations(self, c: float, slope: float, chi: float) -> tuple[CorrelationPoint, ...]:
-        found = [CorrelationPoint(c, slope, True)]
-        if self._quiet and c < 1:
-            found.append(CorrelationPoint(1.0, chi, False))
-        if self._quiet and self.bias_var == 0 and self.activation.name != "linear" and self._moments.is_odd:
-            found.insert(0, CorrelationPoint(-1.0, chi, chi <= 1))
-        return tuple(found)
-
-    def _chi2(self, q: float) -> float:
-        if not self._quiet:
-            raise ValueError(
-                f"the image of a curve is rough under {self.noise!r}, because every point has its own noise; "
-                "its curvature is defined for noise=None."
-            )
-        if not 0 < q < inf:
-            raise ValueError(
-                f"there is no circle of radius √(N q*) at q* = {q:g}; choose a bias_var above 0 and a "
-                "weight_var at which the variance has a fixed point."
-            )
-        moment = self._moments.curvature(q)
-        if moment is None:
-            raise ValueError(
-                f"E[φ″²] of {self.activation.name!r} is infinite or unknown: curvature needs a φ′ without jumps "
-                "that torch can differentiate."
-            )
-        return self.weight_var * moment
-
 
 def _scale(slope: float, signed: bool = False) -> float:
     """Return −1/ln slope: 0 at slope 0, infinite at 1 and, unless signed, beyond."""
     if slope == 0:
         return 0.0
-    if _is_one(slope) or (slope > 1 and not signed):
+    if is_one(slope) or (slope > 1 and not signed):
         return inf
     return -1 / log(slope) if slope < inf else 0.0
-
-
-def _is_one(value: float) -> bool:
-    return abs(value - 1) <= _correlation.CRITICAL
 
 
 def _variances(value: Any, name: str) -> np.ndarray:
@@ -595,29 +471,3 @@ def _correlations(value: Any, name: str) -> np.ndarray:
     if abs(worst) > 1:
         raise ValueError(f"{name} is a correlation and must lie in [−1, 1], but {worst:g} was given.")
     return found
-
-
-def _sentence(
-    kind: str, q: float, c: float | None = None, slope: float | None = None, rate: float = 0.0
-) -> str:
-    """Say what a fixed point means."""
-    where = f"at q* = {q:.6g}"
-    if kind == "diverging":
-        return "the variance grows without bound: there is no fixed point ahead of the start."
-    quiet = kind in ("ordered", "critical", "chaotic")
-    text = (
-        "signals die out (q* = 0)."
-        if q == 0 and quiet
-        else {
-            "scale-free": f"every variance is fixed, and the one given here is that of the start, q = {q:.6g}; "
-            f"correlations flow to c* = {c:.6g}.",
-            "ordered": f"{where} all inputs become alike (c* = 1) and gradients vanish.",
-            "critical": f"{where} the network is at the edge of chaos: correlations flow to 1 as a power of depth "
-            "and gradients neither vanish nor explode.",
-            "chaotic": f"{where} inputs drift apart to c* = {c:.6g} and gradients explode.",
-            "noisy": f"{where} independent noise holds correlations at c* = {c:.6g}, so that ξ_c is finite.",
-        }[kind]
-    )
-    if kind != "scale-free" and abs(rate) > 1 + _correlation.CRITICAL:
-        text += f" The fixed point is unstable (V′ = {rate:.6g}): iterating the map leaves it."
-    return text

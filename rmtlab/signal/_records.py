@@ -89,6 +89,30 @@ class DepthScales:
     xi_c: float
     xi_gradient: float
 
+    @property
+    def trainable_depth(self) -> float:
+        """6 ξ_c, the number of layers at which two inputs can still be told apart: a bound found by experiment."""
+        return 6 * self.xi_c
+
+
+@dataclass(frozen=True)
+class FloatDepths:
+    """After how many layers a variance leaves the numbers of a floating-point format.
+
+    Attributes
+    ----------
+    overflow : float
+        Layers until q exceeds the largest number; infinite where it never does.
+    underflow : float
+        Layers until q is below the smallest normal number; infinite where it never is.
+    dtype : str
+        The format.
+    """
+
+    overflow: float
+    underflow: float
+    dtype: str
+
 
 @dataclass(frozen=True, eq=False)
 class Curvature:

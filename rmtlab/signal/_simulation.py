@@ -63,7 +63,7 @@ def theory(net: Network, x: Any) -> Signals:
     ValueError
         If the network has no hidden layer, or `x` is no finite matrix.
     TypeError
-        If `net` is not a network.
+        If `net` is not a network, or holds other layers than Dense, Activation and Noise.
 
     Examples
     --------
@@ -112,7 +112,7 @@ def measure(net: Network, x: Any, width: int = 1000, *, draws: int = 10, seed: i
 
     Raises
     ------
-    ValueError
+    ValueError, TypeError
         As :func:`theory`, and if `draws` is below 2 or `width` below 1.
 
     Examples
@@ -159,6 +159,12 @@ def _normalised(covariance: np.ndarray, variance: np.ndarray) -> np.ndarray:
 def _checked(net: Any, x: Any) -> tuple[Network, np.ndarray]:
     if not isinstance(net, Network):
         raise TypeError(f"net must be a network such as rl.MLP(depth=10, …), but {net!r} was given.")
+    others = [layer for layer in net.layers if not isinstance(layer, Dense | Activation | Noise)]
+    if others:
+        raise TypeError(
+            "The signals are those of fully connected networks, whose layers are Dense, Activation and Noise, but "
+            f"this one holds {others[0]!r}; net.kernel(x) gives the kernels of any network."
+        )
     if net.depth == 0:
         raise ValueError(
             "net has no hidden layer, and so no signals to follow; build it with rl.MLP(depth=10, …)."

@@ -1,6 +1,25 @@
 """Bad input to rmtlab.noise."""
 
+from dataclasses import dataclass
+
 from rmtlab import noise
+
+
+@dataclass(frozen=True)
+class Sign(noise.Noise):
+    """A noise of a reader's own, whose mean is zero, or anything else."""
+
+    mean: float = 0.0
+
+    first_moment = property(lambda self: self.mean)
+    second_moment = fourth_moment = property(lambda self: 1.0)
+
+    def _draw(self, rng, shape):
+        return rng.choice([-1.0, 1.0], shape)
+
+    def _draw_like(self, h, generator):
+        raise NotImplementedError
+
 
 CASES = {
     "Dropout": [
@@ -10,6 +29,8 @@ CASES = {
         (lambda: noise.Dropout(keep="half"), "number"),
         (lambda: noise.Dropout(keep=1e-320), "Dropout(keep=1e-320) has a fourth moment too large"),
         (lambda: noise.Dropout(keep=1e-105), "choose a weaker noise"),
+        (lambda: noise.Dropout(keep=-0.1), "above 0 and at most 1"),
+        (lambda: noise.Dropout(keep=0.5, shared="yes"), "shared must be True"),
     ],
     "MultiplicativeGaussian": [
         (lambda: noise.MultiplicativeGaussian(var=-0.1), "at least 0"),
@@ -23,6 +44,15 @@ CASES = {
     "Poisson": [
         (lambda: noise.Poisson(rate=0), "above 0"),
         (lambda: noise.Poisson(rate=1e-200), "fourth moment too large"),
+    ],
+    "Discrete": [
+        (lambda: noise.Discrete([-1, 1], [0.5, 0.5]), "the noise has mean zero"),
+        (lambda: noise.Discrete([0, 1], [0.5, 0.6]), "sum to 1"),
+        (lambda: noise.Discrete([0, 1], [-0.5, 1.5]), "at least 0"),
+        (lambda: noise.Discrete([0, 1], [1.0]), "one probability a value"),
+        (lambda: noise.Discrete([], []), "empty"),
+        (lambda: noise.Discrete([0, float("nan")], [0.5, 0.5]), "NaN"),
+        (lambda: noise.Discrete([-1e30, 1e30, 1.0], [0.25, 0.25, 0.5]), "mean zero"),
     ],
     "AdditiveGaussian": [
         (lambda: noise.AdditiveGaussian(var=-1), "at least 0"),
@@ -48,7 +78,12 @@ CASES = {
     ],
     "critical": [
         (lambda: noise.critical(noise.AdditiveGaussian(var=1.0)), "no critical point"),
+        (lambda: noise.critical(noise.AdditiveGaussian(var=1.0, shared=True)), "no critical point"),
         (lambda: noise.critical(0.8), "Dropout(keep=0.8)"),
+        (lambda: noise.critical(Sign()), "has mean 0"),
+        (lambda: noise.critical(Sign(mean=0.5)), "divide ε by its mean"),
+        (lambda: noise.critical(None, "tanh"), "rl.signal.critical_point"),
+        (lambda: noise.critical(None, "rellu"), "Did you mean"),
     ],
 }
-NOTHING_TO_REFUSE: dict[str, str] = {}
+NOTHING_TO_REFUSE = {"Noise": "abstract: the classes above check"}

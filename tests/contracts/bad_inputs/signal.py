@@ -2,18 +2,24 @@ import numpy as np
 
 import rmtlab as rl
 from rmtlab import signal
+from tests.contracts.bad_inputs.noise import Sign
 
 M = signal.MeanField("tanh", 1.5, 0.05)
 NET = rl.MLP(depth=2, activation="tanh", weight_var=1.5)
 MIXED = rl.serial(rl.layers.Dense(1.0), rl.layers.Activation("tanh"), rl.layers.Dense(2.0))
 X = np.ones((2, 3))
+NORMALISED = rl.serial(
+    rl.layers.Dense(1.0), rl.layers.LayerNorm(), rl.layers.Activation("tanh"), rl.layers.Dense(1.0)
+)
 NOISE = rl.noise.Dropout(keep=0.5)
+SIGN = Sign()
 
 
 def description(function):
     return [
         (lambda: function("tanh", X), "must be a network"),
         (lambda: function(rl.serial(rl.layers.Dense(1.0)), X), "no hidden layer"),
+        (lambda: function(NORMALISED, X), "this one holds LayerNorm"),
         (lambda: function(NET, np.ones(3)), "axes"),
         (lambda: function(NET, [[1.0, np.nan]]), "NaN"),
     ]
@@ -28,6 +34,11 @@ def on_the_line(function):
         (lambda: function("relu", 0.05), "only at weight_var = 2"),
         (lambda: function("sign", 0.05), "no critical point"),
         (lambda: function("cos", 1e9), "it runs from"),
+        (lambda: function("relu", 0.0, rl.noise.AdditiveGaussian(var=0.1)), "no critical point"),
+        (lambda: function("relu", 0.1, NOISE), "only at weight_var = 1,"),
+        (lambda: function("softplus", 0.05, NOISE), "has no critical point"),
+        (lambda: function("tanh", 0.05, "dropout"), "must be None or a noise"),
+        (lambda: function("tanh", 0.05, SIGN), "has mean 0"),
     ]
 
 
@@ -39,9 +50,11 @@ CASES = {
         (lambda: signal.MeanField("tanh", 1.0, -0.1), "bias_var"),
         (lambda: signal.MeanField("tanh", np.nan), "weight_var"),
         (lambda: signal.MeanField("tanh", 1.0, 0.0, 0.8), "Dropout"),
+        (lambda: signal.MeanField("relu", 2.0, 0.0, SIGN), "mean zero any two inputs are uncorrelated"),
     ],
     "MeanField.of": [
         (lambda: signal.MeanField.of("tanh"), "must be a network"),
+        (lambda: signal.MeanField.of(NORMALISED), "this one holds LayerNorm"),
         (lambda: signal.MeanField.of(MIXED), "differ in weight_var"),
     ],
     "MeanField.variance": [
@@ -62,6 +75,11 @@ CASES = {
         (lambda: M.depth_scales(-1.0), "start"),
         (lambda: signal.MeanField("exp", 1.0, 1.0).depth_scales(), "without bound"),
     ],
+    "MeanField.float_depths": [
+        (lambda: M.float_depths("float23"), "float32"),
+        (lambda: M.float_depths(int), "dtype cannot be 'int'"),
+        (lambda: M.float_depths(start=0.0), "start"),
+    ],
     "MeanField.variances": [
         (lambda: M.variances(-1.0, 3), "at least 0"),
         (lambda: M.variances(1.0, 0), "depth"),
@@ -81,8 +99,10 @@ CASES = {
     "critical_points": on_the_line(signal.critical_points),
     "critical_point": [
         *on_the_line(signal.critical_point),
-        (lambda: signal.critical_point("tanh", 0.05, NOISE), "rl.noise.critical"),
-        (lambda: signal.critical_point("tanh", 0.05, "dropout"), "must be None or a noise"),
+        (
+            lambda: signal.critical_point("tanh", None, rl.noise.AdditiveGaussian(var=1.0), preact_var=0.1),
+            "which is negative",
+        ),
         (lambda: signal.critical_point("tanh"), "either bias_var=σ_b² or preact_var=q*"),
         (lambda: signal.critical_point("tanh", 0.05, preact_var=0.5), "not both"),
         (lambda: signal.critical_point("tanh", preact_var=0.0), "preact_var"),
@@ -109,5 +129,5 @@ CASES = {
     ],
 }
 RECORDS = ["CorrelationPoint", "CriticalPoint", "Curvature", "DepthScales"]
-RECORDS += ["FixedPoint", "PhaseDiagram", "Signals"]
+RECORDS += ["FixedPoint", "FloatDepths", "PhaseDiagram", "Signals"]
 NOTHING_TO_REFUSE = dict.fromkeys(RECORDS, "a record that the solvers fill in")
