@@ -562,3 +562,24 @@ def _distance(law, eigenvalues):
     cdf = law.cdf(eigenvalues)
     left = law.cdf(eigenvalues, side="left")
     return max(np.max(np.abs(cdf - levels[1:])), np.max(np.abs(left - levels[:-1])))
+
+
+@pytest.mark.parametrize("points", [[0.0, 1.0], [0.0, 0.5], [-1.0, 0.0], [0.0, 10.0], [-0.1, 0.2]])
+def test_two_equal_coins_add_up_to_an_arcsine_law_wherever_they_stand(points):
+    """Evidence: closed form; the edge may be 0, where floats have far more digits than the equations."""
+    coin = Discrete(points, [0.5, 0.5])
+    law, reach = free_add(coin, coin), points[1] - points[0]
+    exact = Affine(Arcsine(reach), 1.0, sum(points))
+    np.testing.assert_allclose(law.support[0], exact.support[0], atol=1e-14 * max(map(abs, points)))
+    x = np.linspace(*exact.support[0], 9)
+    np.testing.assert_allclose(law.cdf(x), exact.cdf(x), atol=2e-8)
+
+
+@pytest.mark.parametrize("excess", [1e-9, 1e-6, 1e-4])
+def test_a_power_just_above_one_keeps_its_narrow_piece(excess):
+    """Evidence: closed form; for the coin on 0 and 1 it is [t/2 − √(t − 1), t/2 + √(t − 1)], of mass t − 1."""
+    law = free_power(Discrete([0.0, 1.0], [0.5, 0.5]), 1.0 + excess)
+    ((low, high),) = law.support
+    assert sum(law.atoms.values()) == pytest.approx(1.0 - excess, abs=1e-15)
+    assert (high - low) / 2 == pytest.approx(np.sqrt(excess), rel=1e-6)
+    assert law.cdf(high) - law.cdf(low) == pytest.approx(excess, rel=1e-6)

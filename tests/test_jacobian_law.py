@@ -467,3 +467,12 @@ def test_erf_closed_lerch_moment():
         scale = (4 / np.pi) ** k
         assert_allclose(squares.moment(k), scale * (1 + np.pi * k * q) ** -0.5, rtol=1e-13)
     assert abs(erf(1.0) - rl.activations.get("erf")(1.0)) < 1e-15
+
+
+@pytest.mark.parametrize("q", [1e-12, 1e-9])
+def test_a_spectrum_narrower_than_floats_is_a_point(q):
+    """Evidence: limit; with q* → 0 an orthogonal tanh network is a rotation."""
+    law = jacobian.law(MLP(3, "tanh", 1.0, 0.0, **HAAR), preact_var=q)
+    assert law.atoms == pytest.approx({law.mean: 1.0})
+    assert law.quantile(0.5) == pytest.approx(1.0, abs=1e-7)
+    assert not law.support

@@ -131,6 +131,10 @@ class Convolution(SolvedLaw):
     def _marks(self) -> tuple[float, ...]:
         return (0.0, *self.atoms) if self._is_product else tuple(self.atoms)
 
+    @property
+    def _grain(self) -> float:
+        return 0.0 if self._is_product else np.finfo(float).eps * self._system.radius
+
     def _there(self, x: float) -> float:
         return x * self._parts.constant if self._is_product else x + self._parts.constant
 
@@ -158,7 +162,8 @@ class Convolution(SolvedLaw):
         edges = np.array([edge for interval in self._raw_support for edge in interval] or [np.inf])
         gaps = np.abs(z[:, None] - edges)
         nearest = np.argmin(gaps, axis=1)
-        margin = np.where(edges[nearest] == 0.0, 0.0, _AT_EDGE * self._system.radius)
+        is_hard = (edges[nearest] == 0.0) & self._is_product
+        margin = np.where(is_hard, 0.0, _AT_EDGE * self._system.radius)
         return gaps[np.arange(z.size), nearest] <= margin
 
     def _boundary(self, x: np.ndarray) -> np.ndarray:

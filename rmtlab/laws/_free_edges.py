@@ -24,9 +24,10 @@ Follow = Callable[[np.ndarray], "_Curve"]
 _NARROW = 1e-12
 _OUTSIDE = 1e-10
 _LIFT = 1e-7
-_VANISHED, _VANISHED_SIGNED = 1e-150, 1e-22
+_VANISHED, _VANISHED_SIGNED, _VANISHED_IN_SUM = 1e-150, 1e-22, 1e-15
 _MEETS = 1e-6
 _STAYS = 1e-3
+_LOST = 1e-12
 _ZOOM = 60
 _PASSES = 5
 _TURNS = 3
@@ -54,7 +55,13 @@ def support_of(system: System, atoms: dict[float, float]) -> list[Piece]:
             "The edges of this free convolution could not be found; "
             "move the parameters slightly and report the case."
         )
-    return [(float(a), float(b)) for a, b in between if not _is_point(a, b, atoms, system.radius)]
+    found = [(float(a), float(b)) for a, b in between if not _is_point(a, b, atoms, system.radius)]
+    if not found and sum(atoms.values()) < 1.0 - _LOST:
+        raise ValueError(
+            f"A part of mass {1.0 - sum(atoms.values()):.1e} of this free convolution is too narrow to be found; "
+            "move the parameters slightly and report the case."
+        )
+    return found
 
 
 def _is_point(a: float, b: float, atoms: dict[float, float], radius: float) -> bool:
@@ -131,7 +138,13 @@ def _pieces(system: System, lead: int, gap: Gap, others: tuple[Gap | None, ...])
     ends = _zoomed(follow, y[change], y[change + 1], outside[change])
     starts = np.flatnonzero(outside & ~np.concatenate([[False], outside[:-1]]))
     stops = np.flatnonzero(outside & ~np.concatenate([outside[1:], [False]]))
-    vanished = _VANISHED if system.signed is None else _VANISHED_SIGNED * system.radius
+    vanished = system.radius * (
+        _VANISHED_IN_SUM
+        if not system.is_product
+        else _VANISHED
+        if system.signed is None
+        else _VANISHED_SIGNED
+    )
     result = []
     for first, last in zip(starts, stops, strict=True):
         low = ends[np.searchsorted(change, first - 1)] if first > 0 else _limit(curve.x[0], gap, BELOW)
@@ -179,7 +192,7 @@ def _with_hidden_turns(follow: Follow, y: np.ndarray, curve: _Curve) -> tuple[np
     score = curve.score
     middle = score[1:-1]
     peak = (middle <= _OUTSIDE) & (middle > PROMISING) & (middle >= score[:-2]) & (middle >= score[2:])
-    dip = (middle > _OUTSIDE) & (middle < -PROMISING) & (middle <= score[:-2]) & (middle <= score[2:])
+    dip = (middle > _OUTSIDE) & (middle < 1.0) & (middle <= score[:-2]) & (middle <= score[2:])
     at = np.flatnonzero(peak | dip) + 1
     if at.size == 0:
         return y, curve

@@ -60,6 +60,11 @@ class SolvedLaw(SpectralLaw):
         """Points inside the support where the density may be singular; 0 and the atoms, if they are inside."""
         return (0.0, *self.atoms)
 
+    @property
+    def _grain(self) -> float:
+        """Absolute rounding of the argument at which the density is computed; 0 where it keeps relative digits."""
+        return 0.0
+
     def _density(self, x: np.ndarray) -> np.ndarray:
         result = np.full(x.shape, np.nan)
         ends = [edge for interval in self.support for edge in interval]
@@ -109,7 +114,7 @@ class SolvedLaw(SpectralLaw):
     @cached_property
     def _table(self) -> Table:
         mass = 1.0 - sum(self.atoms.values())
-        table = build(lambda x: -self._boundary(x).imag / np.pi, self.support, self._marks, mass)
+        table = build(lambda x: -self._boundary(x).imag / np.pi, self.support, self._marks, mass, self._grain)
         if not abs(table.mass - mass) <= _MASS_TOLERANCE:
             raise ValueError(
                 f"The density of this law integrates to {table.mass:.12g} instead of {mass:.12g}, so that its "

@@ -141,9 +141,13 @@ class Table:
 
 
 def build(
-    density: Density, support: list[tuple[float, float]], marks: tuple[float, ...], mass: float
+    density: Density,
+    support: list[tuple[float, float]],
+    marks: tuple[float, ...],
+    mass: float,
+    grain: float = 0.0,
 ) -> Table:
-    """Tabulate `density` on `support`; `mass` is what it should integrate to.
+    """Tabulate `density` on `support`; `mass` is what it should integrate to, `grain` the rounding of its argument.
 
     Raises
     ------
@@ -157,7 +161,7 @@ def build(
         start, cap_mass, cap_power = _start(density, sketch, scale)
         starts.append(start)
         caps.append((cap_mass, cap_power))
-    panels = _panels(density, sketches, starts)
+    panels = _panels(density, sketches, starts, grain)
     caps = _missing_mass(sketches, panels, caps, mass)
     sides, nodes, masses = [], [], []
     for (edge, sign, reach, is_log), own, (cap_mass, cap_power) in zip(sketches, panels, caps, strict=True):
@@ -196,8 +200,8 @@ def _sketches(interval: tuple[float, float], marks: tuple[float, ...]) -> list[S
     result: list[Sketch] = []
     for left, right in pairwise(points):
         half = 0.5 * (right - left)
-        result.append((left, 1.0, half, left == 0.0 or left in marks))
-        result.append((right, -1.0, half, right == 0.0 or right in marks))
+        result.append((left, 1.0, half, left in marks))
+        result.append((right, -1.0, half, right in marks))
     return result
 
 
@@ -224,7 +228,9 @@ def _log_start(exponent: float, profile: float, power: float) -> tuple[float, fl
     return float(-exponent * np.log(10.0)), float(profile) / power, power
 
 
-def _panels(density: Density, sketches: list[Sketch], starts: list[float]) -> list[list[_Panel]]:
+def _panels(
+    density: Density, sketches: list[Sketch], starts: list[float], grain: float
+) -> list[list[_Panel]]:
     done: list[list[_Panel]] = [[] for _ in sketches]
     pending = [
         (k, low, high)
@@ -235,7 +241,7 @@ def _panels(density: Density, sketches: list[Sketch], starts: list[float]) -> li
     for round_ in range(_ROUNDS):
         if not pending:
             break
-        tried = _measure(density, sketches, pending)
+        tried = _measure(density, sketches, pending, grain)
         is_last = round_ == _ROUNDS - 1 or sum(map(len, done)) + 2 * len(pending) > _MOST_PANELS
         pending = []
         for k, panel, excess in tried:
@@ -263,7 +269,7 @@ def _first_panels(is_log: bool, start: float) -> list[tuple[float, float]]:
 
 
 def _measure(
-    density: Density, sketches: list[Sketch], pending: list[tuple[int, float, float]]
+    density: Density, sketches: list[Sketch], pending: list[tuple[int, float, float]], grain: float
 ) -> list[tuple[int, _Panel, float]]:
     which = np.array([k for k, _, _ in pending])
     low, high = (np.array([part[i] for part in pending])[:, None] for i in (1, 2))
@@ -278,7 +284,7 @@ def _measure(
     coefficients = heights @ _ANALYSIS.T
     tail = np.max(np.abs(coefficients[:, -_TAIL:]), axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):
-        blur = np.where(edge == 0.0, 0.0, np.abs(edge) * np.finfo(float).eps / actual) * heights
+        blur = np.maximum(np.abs(edge) * np.finfo(float).eps, grain) / actual * heights
     allowed = np.maximum(_TOLERANCE, half[:, 0] * np.max(np.nan_to_num(blur), axis=1))
     excess = half[:, 0] * tail
     excess = np.where(
