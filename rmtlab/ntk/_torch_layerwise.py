@@ -196,7 +196,7 @@ def _holds(module: nn.Module, theta: Tensor, out: Tensor) -> bool:
         mixture = out[0] @ mix
     gradient = torch.autograd.grad(mixture, trained, allow_unused=True, materialize_grads=True)
     honest = sum(float(g.flatten() @ g.flatten()) for g in gradient)
-    return abs(float(mix @ theta @ mix) - honest) <= torch.finfo(out.dtype).eps ** 0.6 * honest
+    return abs(float(mix @ theta.detach() @ mix) - honest) <= torch.finfo(out.dtype).eps ** 0.6 * honest
 
 
 @contextmanager
