@@ -27,6 +27,7 @@ _ROOMS = (
     "nngp",
     "ntk",
     "training",
+    "design",
     "comparison",
     "ledger",
     "sweep",

@@ -16,7 +16,7 @@ FLOORS = (
     ("gaussian", "ensembles", "laws"),
     ("activations", "noise", "layers", "networks", "_torch_layers", "_torch_noise"),
     ("mlp", "signal", "field", "jacobian", "freeness", "nngp", "ntk"),
-    ("training", "_torch_training"),
+    ("training", "design", "_torch_training"),
     ("comparison", "ledger", "sweep", "plots", "data", "explore", "check", "answers"),
 )
 SIDEWAYS = {

@@ -1,0 +1,79 @@
+"""The way of the variance through a finite number of layers, over a whole grid of hyper-parameters."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.interpolate import CubicSpline
+
+from rmtlab import noise as noises
+from rmtlab.activations import Activation
+from rmtlab.signal import MeanField
+
+_NODES = np.linspace(np.log(1e-14), np.log(1e14), 400)
+
+
+@dataclass(frozen=True, eq=False)
+class Path:
+    """What depth does to gradients, to the spectrum of the Jacobian and to the range of numbers."""
+
+    log_gradient: np.ndarray
+    spread: np.ndarray
+    in_range: np.ndarray
+
+
+class _Moments:
+    """E φ², E φ′² and E φ′⁴ as functions of q, looked up in a table of logarithms."""
+
+    def __init__(self, phi: Activation) -> None:
+        q = np.exp(_NODES)
+        found = (phi.moment(q), phi.derivative_moment(q), phi.derivative_moment(q, 4))
+        if not all(np.isfinite(values).all() for values in found) or not found[1].any():
+            raise ValueError(
+                f"The slope of {phi.name!r} is 0 almost everywhere or has no mean square, so that no gradient comes "
+                "back; choose a continuous activation such as 'hard_tanh'."
+            )
+        with np.errstate(divide="ignore"):
+            logs = [np.maximum(np.log(values), -745.0) for values in found]
+        self._curves = [CubicSpline(_NODES, values) for values in logs]
+
+    def __call__(self, log_q: np.ndarray) -> tuple[np.ndarray, ...]:
+        """Return ln E φ², ln E φ′² and ln E φ′⁴; straight lines go on beyond the table."""
+        inside = np.clip(log_q, _NODES[0], _NODES[-1])
+        return tuple(curve(inside) + curve(inside, 1) * (log_q - inside) for curve in self._curves)
+
+
+def walk(
+    phi: Activation,
+    depth: int,
+    noise: noises.Noise | None,
+    weights: str,
+    weight_vars: np.ndarray,
+    bias_vars: np.ndarray,
+    dtype: str,
+) -> Path:
+    """Follow q¹ … q^L from an input with |x|² = d."""
+    low, high = _range(dtype)
+    w, b = np.meshgrid(weight_vars, bias_vars, indexing="ij")
+    gain, added = (1.0, 0.0) if noise is None else (noise.gain, noise.additive_var)
+    masked = 1.0 if noise is None or not noise.multiplicative else noise.fourth_moment / gain**2
+    look_up = _Moments(phi)
+    log_q = np.log(w * (gain + added) + b)
+    log_gradient, spread = np.zeros_like(w), np.full_like(w, masked - 1.0)
+    in_range = np.ones(w.shape, dtype=bool)
+    for layer in range(depth):
+        in_range &= (log_q >= low) & (log_q <= high)
+        log_q = np.clip(log_q, low, high)
+        second, slope, fourth = look_up(log_q)
+        log_gradient += np.log(w * gain) + slope
+        behind = masked if layer < depth - 1 else 1.0
+        spread += np.exp(fourth - 2 * slope) * behind - 1 + (weights == "gaussian")
+        with np.errstate(divide="ignore"):
+            log_q = np.logaddexp(np.log(w * gain) + second, np.log(b + w * added))
+    return Path(log_gradient, spread, in_range)
+
+
+def _range(dtype: str) -> tuple[float, float]:
+    """The logarithms of the smallest normal and the largest number of a format, from e^(depth) of a linear network."""
+    doubling = MeanField("linear", np.e).float_depths(dtype)
+    halving = MeanField("linear", 1 / np.e).float_depths(dtype)
+    return -halving.underflow, doubling.overflow
