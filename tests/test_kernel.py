@@ -297,3 +297,20 @@ def test_a_nearly_parallel_companion_changes_no_other_pair(net, dtype):
     tolerance = 1e-12 if dtype == "float64" else 1e-4
     for found, expected in ((alone.nngp, beside.nngp), (alone.ntk, beside.ntk)):
         np.testing.assert_allclose(found, expected[:7, :7], rtol=tolerance, atol=tolerance * expected.max())
+
+
+@pytest.mark.parametrize("scale", [1e-8, 1e-20, 1e-60])
+def test_erf_without_bias_is_linear_at_small_inputs(scale):
+    """Evidence: limit; erf u ≈ 2u/√π, so that K = σ_w⁴ (4/π) x·x′/d, relative to the diagonal to rounding."""
+    x = np.array([[1.0, 2.0, 0.3], [2.0, 1.0, -0.4], [0.3, -1.0, 0.2], [1.0, 2.0, 0.3]])
+    found = rl.MLP(1, "erf", 1.3, 0.0).kernel(scale * x).nngp / scale**2
+    exact = 1.3**2 * 4 / np.pi * x @ x.T / 3
+    size = np.sqrt(np.outer(np.diag(exact), np.diag(exact)))
+    np.testing.assert_allclose(found / size, exact / size, atol=1e-14)
+
+
+def test_erf_at_huge_inputs():
+    """Evidence: scaling; K saturates, and the tangent kernel's diagonal grows like the norm."""
+    net, x = rl.MLP(1, "erf", 1.3, 0.0), np.array([[1.0, 2.0], [2.0, 1.0]])
+    diagonals = [np.diag(net.kernel(size * x).ntk) / size for size in (1e100, 1e150)]
+    np.testing.assert_allclose(diagonals[1], diagonals[0], rtol=1e-12)

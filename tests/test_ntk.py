@@ -553,3 +553,32 @@ def test_trained_networks_are_the_ensemble(parameterization):
     np.testing.assert_allclose(
         found.var(axis=0, ddof=1), theory.var, rtol=4 * np.sqrt(2 / draws), atol=1 / width
     )
+
+
+class _Branching(torch.nn.Module):
+    """Takes one of two layers, by the sign of the sum of its inputs."""
+
+    def __init__(self):
+        super().__init__()
+        self.plus, self.minus, self.end = (torch.nn.Linear(m, k) for m, k in ((6, 5), (6, 5), (5, 1)))
+
+    def forward(self, x):
+        return self.end(torch.tanh(self.plus(x) if x.sum() > 0 else self.minus(x)))
+
+
+@pytest.mark.parametrize("method", ["auto", "jacobian"])
+def test_inputs_that_take_different_ways(method):
+    """Evidence: brute force; layers are matched by what they are, not by their order."""
+    torch.manual_seed(0)
+    module, x = _Branching(), torch.tensor([[1.0] * 6, [-1.0] * 6])
+    rows = []
+    for one in x:
+        gradient = torch.autograd.grad(
+            module(one[None])[0, 0], list(module.parameters()), allow_unused=True, materialize_grads=True
+        )
+        rows.append(torch.cat([part.flatten() for part in gradient]))
+    exact = torch.stack(rows) @ torch.stack(rows).T
+    np.testing.assert_allclose(
+        ntk.empirical(module, x[:1], x[1:], method=method).ravel(), exact[0, 1], rtol=1e-5
+    )
+    np.testing.assert_allclose(ntk.empirical(module, x, method=method)[..., 0, 0], exact, rtol=1e-5)

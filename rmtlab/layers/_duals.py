@@ -197,8 +197,8 @@ def _erf_apart(pairs: Pairs, apart: _Apart, one: Rows) -> None:
         delta = _erf_rows(one)[1]
         cosine[_diagonal(pairs)] = pairs.like((np.pi / 2) ** 2 * delta * (2 - delta))
     xp.sqrt(cosine, out=cosine)
-    pairs.ntk /= cosine
     pairs.ntk *= factors
+    pairs.ntk /= cosine
     xp.arcsin(sine, out=sine)
     sine *= 2 / np.pi
     pairs.nngp = sine
@@ -207,10 +207,11 @@ def _erf_apart(pairs: Pairs, apart: _Apart, one: Rows) -> None:
 def _erf_near(
     activation: activations.Activation, pairs: Pairs, one: Rows, two: Rows, behind1: Rows, behind2: Rows
 ) -> None:
-    """By the gap."""
+    """By the gap, but where c̃ is below a half by c̃ itself, which keeps its digits near 0."""
     xp, near = pairs.xp, _near(pairs, _NEAR, activation)
     (a1, d1), (a2, d2) = (_erf_rows(rows) for rows in (one, two))
     after = _near_gap(activation, pairs, near, one, two, behind1, behind2)
+    direct = pairs.outer(one.factor("erf", _erf_factor), two.factor("erf", _erf_factor)) * pairs.nngp
     apart = pairs.inner(_beside(a1 / np.sqrt(2)), _beside(-a2 / np.sqrt(2))[..., ::-1])
     apart *= apart
     apart += pairs.inner(_beside(d1 / 2), _beside(d2 / 2)[..., ::-1])
@@ -221,14 +222,16 @@ def _erf_near(
         sine = 2.0 - gap
         sine *= gap
         xp.sqrt(sine, out=sine)
-        pairs.ntk /= sine
         pairs.ntk *= pairs.product(4 / np.pi * np.sqrt(d1), np.sqrt(d2))
+        pairs.ntk /= sine
     gap *= 0.5
     xp.sqrt(gap, out=gap)
     xp.arcsin(gap, out=gap)
     gap *= -4 / np.pi
     gap += 1.0
-    pairs.nngp = xp.copysign(gap, pairs.nngp)
+    small = abs(direct) < 0.5
+    direct *= small
+    pairs.nngp = xp.where(small, 2 / np.pi * xp.arcsin(direct), xp.copysign(gap, pairs.nngp))
     _direct_gap(pairs, behind1, behind2)
     if near is not None:
         pairs.gap[near] = after

@@ -58,17 +58,13 @@ def with_jitter(
             )
         except LinAlgError:
             raise ValueError(_singular(f"with jitter={asked:g}", describe())) from None
+    reason = "None was needed."
     for level in _LEVELS:
         try:
-            found = attempt(level * scale)
+            return attempt(level * scale), Jitter(level * scale, level, reason)
         except LinAlgError:
-            continue
-        reason = (
-            f"The kernel is singular to working precision without it: {describe()}."
-            if level
-            else "None was needed."
-        )
-        return found, Jitter(level * scale, level, reason)
+            if not level:
+                reason = f"The kernel is singular to working precision without it: {describe()}."
     raise ValueError(_singular(f"even with {_LEVELS[-1]:g} of its mean diagonal added", describe()))
 
 

@@ -44,15 +44,24 @@ class Outer:
 
     def gram(self, other: "Outer") -> Tensor:
         """Return the inner products, (n1, o, n2, o)."""
-        (n1, o1, t, _), (n2, o2, *_) = self.b.shape, other.b.shape
+        (n1, o1, t1, _), (n2, o2, t2, _) = self.b.shape, other.b.shape
         errors = self.b.flatten(0, 2) @ other.b.flatten(0, 2).T
         signals = self.a.flatten(0, 1) @ other.a.flatten(0, 1).T
-        products = errors.view(n1, o1, t, n2, o2, t).mul_(signals.view(n1, 1, t, n2, 1, t))
-        return products.sum((2, 5)) if t > 1 else products.view(n1, o1, n2, o2)
+        products = errors.view(n1, o1, t1, n2, o2, t2).mul_(signals.view(n1, 1, t1, n2, 1, t2))
+        return products.sum((2, 5)) if t1 * t2 > 1 else products.view(n1, o1, n2, o2)
+
+    def rows(self) -> "Rows":
+        """Return the gradients themselves."""
+        return Rows(torch.einsum("notk,ntm->nokm", self.b, self.a).flatten(2))
 
     def merged(self) -> "Outer":
         """Return the gradients of all outputs side by side, as if of one."""
         return Outer(self.a, self.b.transpose(1, 2).flatten(2)[:, None])
+
+    @property
+    def example(self) -> Tensor:
+        """A tensor (n, o, …)."""
+        return self.b
 
     def first(self) -> "Outer":
         """Return the gradients at the first input."""
@@ -84,6 +93,11 @@ class Rows:
         """Return the gradients of all outputs side by side, as if of one."""
         return Rows(self.g.flatten(1)[:, None])
 
+    @property
+    def example(self) -> Tensor:
+        """A tensor (n, o, …)."""
+        return self.g
+
     def first(self) -> "Rows":
         """Return the gradients at the first input."""
         return Rows(self.g[:1])
@@ -99,7 +113,7 @@ class Rows:
         return self.g.shape[1] ** 2
 
 
-Gradients = list[Outer | Rows]
+Gradients = dict[nn.Module, Outer | Rows]
 
 
 def gradients(module: nn.Module, x: Tensor, *, merge: bool) -> Gradients:
@@ -110,7 +124,7 @@ def gradients(module: nn.Module, x: Tensor, *, merge: bool) -> Gradients:
 
 def merged(blocks: Gradients) -> Gradients:
     """Return the gradients of all outputs side by side, as if of one."""
-    return [block.merged() for block in blocks]
+    return {layer: block.merged() for layer, block in blocks.items()}
 
 
 def _with_outputs(module: nn.Module, x: Tensor, memory: float = inf) -> tuple[Gradients, Tensor]:
@@ -129,16 +143,23 @@ def _with_outputs(module: nn.Module, x: Tensor, memory: float = inf) -> tuple[Gr
         found: dict[nn.Module, list[tuple[Tensor, Tensor]]] = {}
         for (layer, a, _), b in zip(places, _errors(out, [z for *_, z in places]), strict=True):
             found.setdefault(layer, []).append((a, b))
-        return [_of_layer(layer, made) for layer, made in found.items()], out
+        return {layer: _of_layer(layer, made) for layer, made in found.items()}, out
 
 
 def gram(left: Gradients, right: Gradients) -> Tensor:
-    """Return the tangent kernel (n1, o, n2, o), the sum over layers."""
-    first, *others = zip(left, right, strict=True)
-    total = first[0].gram(first[1])  # type: ignore[arg-type]
-    for p, q in others:
-        total += p.gram(q)  # type: ignore[arg-type]
+    """Return the tangent kernel (n1, o, n2, o), the sum over the layers that both sides pass through."""
+    some, other = (next(iter(side.values())).example for side in (left, right))
+    total = some.new_zeros(*some.shape[:2], *other.shape[:2])
+    for layer in left:
+        if layer in right:
+            total += _gram_of_layer(left[layer], right[layer])
     return total
+
+
+def _gram_of_layer(p: Outer | Rows, q: Outer | Rows) -> Tensor:
+    if isinstance(p, Outer) and isinstance(q, Outer):
+        return p.gram(q)
+    return (p.rows() if isinstance(p, Outer) else p).gram(q.rows() if isinstance(q, Outer) else q)
 
 
 @dataclass(frozen=True)
@@ -176,14 +197,16 @@ def probe(module: nn.Module, x: Tensor, memory: float) -> Probe | None:
 
 def _tried(module: nn.Module, x: Tensor, memory: float) -> Probe | None:
     found, out = _with_outputs(module, x, memory)
-    first = [block.first() for block in found]
+    if not _is_known(module) and not _acts_alone(module, x, out):
+        return None
+    first = {layer: block.first() for layer, block in found.items()}
     if not _holds(module, gram(first, first)[0, :, 0, :], out):
         return None
     item = out.element_size()
     size = Size(
         outputs=out.shape[1],
-        held=item * sum(block.size for block in found),
-        pair=item * max(block.pair_size for block in found),
+        held=item * sum(block.size for block in found.values()),
+        pair=item * max(block.pair_size for block in found.values()),
     )
     return Probe(size, len(x), found)
 
@@ -199,14 +222,25 @@ def _holds(module: nn.Module, theta: Tensor, out: Tensor) -> bool:
     return abs(float(mix @ theta.detach() @ mix) - honest) <= torch.finfo(out.dtype).eps ** 0.6 * honest
 
 
+def _is_known(module: nn.Module) -> bool:
+    """Whether all of a module's parts are rmtlab's or torch's own."""
+    return all(type(m).__module__.startswith(("rmtlab.", "torch.nn.")) for m in module.modules())
+
+
+def _acts_alone(module: nn.Module, x: Tensor, out: Tensor) -> bool:
+    """Whether the first and the last input give alone what they give in company."""
+    with torch.no_grad():
+        alone = torch.cat([module(x[:1]), module(x[-1:])]).reshape(2, -1)
+    return torch.allclose(alone, out[[0, -1]].detach(), rtol=torch.finfo(out.dtype).eps ** 0.6)
+
+
 @contextmanager
 def _scaling_signals(module: nn.Module) -> Iterator[None]:
     """Let rmtlab's linear layers scale what comes in, which is small, and not their weights.
 
     Modules of other people may look at the weights themselves; then all stays as it is.
     """
-    known = all(type(m).__module__.startswith(("rmtlab.", "torch.nn.")) for m in module.modules())
-    layers = [m for m in module.modules() if known and isinstance(m, LinearModule)]
+    layers = [m for m in module.modules() if isinstance(m, LinearModule)] if _is_known(module) else []
     scales = [layer.weight_scale for layer in layers]
     hooks = [
         layer.register_forward_pre_hook(lambda _, args, scale=scale: (args[0] * scale, *args[1:]))
@@ -278,7 +312,7 @@ def _of_layer(layer: nn.Module, made: list[tuple[Tensor, Tensor]]) -> Outer | Ro
     b = torch.cat([b for _, b in parts], 2)
     (t, m), k = a.shape[1:], b.shape[3]
     if t > 1 and t * t * (m + k) >= m * k:
-        return Rows(torch.einsum("notk,ntm->nokm", b, a).flatten(2))
+        return Outer(a, b).rows()
     return Outer(a, b)
 
 
