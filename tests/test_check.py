@@ -45,6 +45,15 @@ VALUES = {
     "ntk.step-size": {"inputs": 500, "outputs": 10, "largest": 250.0},
     "architectures.blocks": {"start": 100.0, "factor": 10.0},
     "architectures.critical-ratio": {"activation": "sin"},
+    "fields.weight-var": {"length": 50.0},
+    "fields.width": {"weight_var": 1.96, "relative_spread": 0.1},
+    "fields.dark": {"width": 256, "factor": 0.01},
+    "shifted_relu.share": {"alpha": 0.8, "bias_var": 0.02},
+    "shifted_relu.depth": {"p": 0.97, "keep": 0.98, "variance": 1.0},
+    "shifted_relu.ceiling": {"drop": 0.2},
+    "noise.plain-mask": {"drop": 0.3},
+    "noise.overflow": {"keep": 0.7, "weight_var": 2.0, "largest": 65504.0},
+    "noise.keep-for-depth": {"depth": 30},
 }
 SCALAR, VECTOR, MATRIX = "mock.scalar", "mock.vector", "mock.matrix"
 TRUTHS = {
