@@ -270,6 +270,11 @@ def test_noise_acts_on_the_input_and_on_every_hidden_layer():
     np.testing.assert_allclose(two_passes.ntk, np.full((2, 2), 2))
 
 
+def test_a_shared_mask_multiplies_every_pair():
+    net = rl.MLP(1, "linear", weight_var=1.0, noise=rl.noise.Dropout(keep=0.5, shared=True))
+    np.testing.assert_allclose(net.kernel(np.ones((2, 3))).nngp, np.full((2, 2), 4))
+
+
 # Infinitely wide networks
 
 
