@@ -54,6 +54,9 @@ VALUES = {
     "noise.plain-mask": {"drop": 0.3},
     "noise.overflow": {"keep": 0.7, "weight_var": 2.0, "largest": 65504.0},
     "noise.keep-for-depth": {"depth": 30},
+    "search.trials": {"allowed": 0.07, "step": 0.08, "sure": 0.95},
+    "search.window": {"depth": 100},
+    "search.interval": {"keep": 0.8},
 }
 SCALAR, VECTOR, MATRIX = "mock.scalar", "mock.vector", "mock.matrix"
 TRUTHS = {
