@@ -174,6 +174,16 @@ def test_layers_show_what_the_theory_says():
     assert found.layers[-1].gradient == pytest.approx(1.0)
 
 
+@pytest.mark.parametrize("masks", [noise.Dropout(keep=0.4), noise.AdditiveGaussian(var=0.5)])
+def test_chi_counts_masks_and_not_what_is_added(masks):
+    """Evidence: closed form. ReLU at χ₁ = σ_w² μ₂/2 = 1 under noise; ± 15 % at width 500."""
+    w = 2 / masks.gain
+    module = rl.MLP(4, "relu", w, noise=masks).sample(500, in_features=32, seed=1)
+    assert [layer.chi for layer in design.diagnose(module, X).layers[:4]] == pytest.approx(
+        [1.0] * 4, rel=0.15
+    )
+
+
 def test_spread_is_that_of_the_exact_jacobian():
     """Evidence: exact singular values. 8 probes at 8 inputs give 224 pairs, an error of about √2/√224 = 10 %."""
     module = sampled(rl.MLP(8, "tanh", 1.2), np.ones((1, 64)))

@@ -18,7 +18,7 @@ _SUMS = "add add_ __add__ __iadd__ __radd__ sub sub_ __sub__ __isub__"
 _DROPOUTS = "dropout dropout1d dropout2d dropout3d alpha_dropout feature_alpha_dropout bernoulli"
 _AFFINE = "linear conv1d conv2d conv3d"
 _NORMS = "layer_norm batch_norm group_norm instance_norm rms_norm"
-_NUMBERS = "__bool__ __float__ __int__ __index__ item tolist"
+_NUMBERS = "__bool__ __float__ __int__ __index__ item tolist numpy __array__"
 _CHECKS = "isfinite isnan isinf"
 _PARTS = "chunk split unbind tensor_split"
 

@@ -65,7 +65,7 @@ def diagnosis(found: Diagnosis, figure: Figure | None) -> Figure:
     line(top, "gradient", "C1", "s--", "gradient, |δ|²/|u|²")
     top.set_yscale("log")
     top.set_ylabel("size")
-    line(middle, "chi", "C2", "o-", "χ₁ = σ̂_w² mean φ′²")
+    line(middle, "chi", "C2", "o-", "χ₁ = σ̂_w² μ₂ mean φ′²")
     line(middle, "spread", "C4", "s--", "spread of JJᵀ, var/mean²")
     middle.axhline(1.0, color="0.5", linewidth=1.0)
     middle.set_yscale("log")

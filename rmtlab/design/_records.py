@@ -54,7 +54,8 @@ class Layer:
     slope : float or None
         Mean of φ′² over units and inputs.
     chi : float or None
-        σ̂_w² times that mean, the estimated factor on squared gradients; 1 at criticality.
+        σ̂_w² μ₂ times that mean, μ₂ being that of the noise in front: the estimated factor on squared gradients, 1 at
+        criticality.
     dead : float or None
         Share of units that no input of the batch switches on, where the activation is a rectifier.
     saturated : float or None

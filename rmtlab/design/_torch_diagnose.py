@@ -5,30 +5,27 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from rmtlab import _checks, ntk
+from rmtlab import _checks
 from rmtlab.design import _faults
 from rmtlab.design._records import Diagnosis
 from rmtlab.design._torch_measure import read
+from rmtlab.design._torch_step import stable_step
 from rmtlab.design._torch_trace import Trace, trace
-
-_KERNEL_ROWS = 32
-_KERNEL_SIZE = 512
 
 
 def run(module: nn.Module, batch: Any, seed: int) -> Diagnosis:
     """Return the diagnosis of a module on a batch."""
     _check_module(module)
-    x = _as_batch(module, batch)
     own = _copied(module)
+    x = _as_batch(own, batch)
     with _own_randomness(x, seed):
         pass_ = _pass(own, x)
         _check_path(own, x, pass_)
         readings = read(pass_, torch.Generator().manual_seed(seed))
-        step = _stable_step(own, x)
+        step = stable_step(own, x)
     layers = tuple(reading.layer for reading in readings.layers)
     return Diagnosis(layers, _faults.find(readings), tuple(dict.fromkeys(pass_.unseen)), step, len(x))
 
@@ -83,12 +80,21 @@ def _copied(module: nn.Module) -> nn.Module:
         own = copy.deepcopy(module)
     except Exception as problem:
         raise ValueError(
-            f"The module can't be copied, and diagnose works on a copy: {str(problem).splitlines()[0]} "
+            f"The module can't be copied, and diagnose works on a copy: {_told(problem)} "
             "Keep no tensors with a history, no generators and no open files in it."
         ) from problem
+    if any(p.dtype in (torch.float16, torch.bfloat16) for p in own.parameters()):
+        own = own.float()
     for parameter in own.parameters():
         parameter.requires_grad_(parameter.is_floating_point())
     return own.train()
+
+
+def _told(problem: Exception) -> str:
+    """The first line of what went wrong, as the end of a sentence."""
+    line = next(iter(str(problem).splitlines()), "")
+    line = f"{type(problem).__name__}: {line}" if line else type(problem).__name__
+    return line if line.endswith(".") else f"{line}."
 
 
 @contextmanager
@@ -102,10 +108,9 @@ def _own_randomness(x: Tensor, seed: int) -> Iterator[None]:
 def _pass(module: nn.Module, x: Tensor) -> Trace:
     try:
         found = trace(module, x)
-    except (RuntimeError, ValueError, TypeError, IndexError) as problem:
+    except Exception as problem:  # whatever a forward of the user's raises
         raise ValueError(
-            f"The module can't be run on a batch of the shape {tuple(x.shape)}: {str(problem).splitlines()[0]}"
-            f"{'' if str(problem).splitlines()[0].endswith('.') else '.'}"
+            f"The module can't be run on a batch of the shape {tuple(x.shape)}: {_told(problem)}"
         ) from problem
     if not isinstance(found.output, Tensor) or not found.output.is_floating_point():
         raise ValueError(
@@ -130,32 +135,10 @@ def _check_path(module: nn.Module, x: Tensor, found: Trace) -> None:
     for other in others:
         try:
             path = trace(module, other).path
-        except (RuntimeError, ValueError, TypeError, IndexError):
+        except Exception:  # whatever a forward of the user's raises
             continue
         if path != found.path:
             raise ValueError(
                 "The module takes another path for another batch (its forward branches or loops on the data or at "
                 "random), and hooks can only follow one; diagnose each path by itself."
             )
-
-
-def _stable_step(module: nn.Module, x: Tensor) -> float | None:
-    """2/λ_max of the tangent kernel, or None where there is none."""
-    rows = x[:_KERNEL_ROWS]
-    module.eval()
-    try:
-        with torch.no_grad():
-            outputs = module(rows[:1]).numel()
-        full = outputs * len(rows) <= _KERNEL_SIZE
-        kernel = ntk.empirical(module, rows, outputs="full" if full else "mean")
-    except (ValueError, RuntimeError, TypeError, NotImplementedError):
-        return None
-    finally:
-        module.train()
-    if full:
-        kernel = kernel.transpose(0, 2, 1, 3).reshape(len(rows) * outputs, -1)
-    kernel = kernel.astype(np.float64)
-    if not np.isfinite(kernel).all():
-        return None
-    largest = float(np.linalg.eigvalsh(kernel)[-1])
-    return 2 / largest if largest > 0 else None

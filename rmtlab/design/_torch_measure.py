@@ -155,6 +155,8 @@ def _read_layer(node: Node, gradient: float, probes: "_Probes", graph: _Graph, c
     before = front if front is not None and front.kind == "activation" else None
     curve = curves.of(after) if after is not None else None
     weight_var = float(w.square().sum() / w.shape[0])
+    noises = [n for n in in_front if n.kind == "noise"]
+    masks = float(np.prod([_mask_ratio(n) for n in noises]))
     reading = Reading(
         layer=Layer(
             name=node.name,
@@ -168,8 +170,8 @@ def _read_layer(node: Node, gradient: float, probes: "_Probes", graph: _Graph, c
             gradient=gradient,
             spread=probes.spread(node.tensor),
             activation=None if after is None else _label(after),
-            **_slopes(after, curve, node, weight_var),
-            noise=float(np.prod([_noise_ratio(n) for n in in_front if n.kind == "noise"])),
+            **_slopes(after, curve, node, weight_var * masks),
+            noise=float(np.prod([_noise_ratio(n) for n in noises])),
         ),
         curve=curve,
         before=None if before is None else curves.of(before),
@@ -209,9 +211,7 @@ def _correlation(z: Tensor) -> float:
     return float((unit.sum(0).square().sum() - unit.square().sum()) / (n * (n - 1)))
 
 
-def _slopes(
-    after: Node | None, curve: Curve | None, node: Node, weight_var: float
-) -> dict[str, float | None]:
+def _slopes(after: Node | None, curve: Curve | None, node: Node, gain: float) -> dict[str, float | None]:
     if after is None or curve is None:
         return dict.fromkeys(("slope", "chi", "dead", "saturated"))
     slopes = curve.slope(after.parents[0].tensor).double()
@@ -219,7 +219,7 @@ def _slopes(
     off = slopes.abs() < _OFF * curve.top
     return {
         "slope": square,
-        "chi": weight_var * square,
+        "chi": gain * square,
         "dead": float(_all_off(off, node).double().mean()) if curve.shape == "rectifier" else None,
         "saturated": float((slopes.abs() < _SATURATED * curve.top).double().mean())
         if curve.shape == "saturating"
@@ -262,15 +262,20 @@ def _excess(some: Tensor, mirrored: Tensor) -> tuple[float, float]:
 
 
 def _noise_ratio(node: Node) -> float:
-    """μ₂/μ₁², from the parameters of a noise where they are known, from its input and output elsewhere."""
+    """Return what a noise multiplies a mean square by: μ₂/μ₁², and what it adds in units of its input."""
+    added = node.module.noise.additive_var if isinstance(node.module, NoiseModule) else 0.0
     before = node.parents[0].tensor.detach().double()
+    return _mask_ratio(node) + added / max(float(before.square().mean()), 1e-300)
+
+
+def _mask_ratio(node: Node) -> float:
+    """μ₂/μ₁², from the parameters of a noise where they are known, from its input and output elsewhere."""
     if isinstance(node.module, NoiseModule):
-        noise = node.module.noise
-        return noise.gain + noise.additive_var / max(float(before.square().mean()), 1e-300)
+        return float(node.module.noise.gain)
     keep = 1.0 - float(getattr(node.module, "p", 0.0) or 0.0)
     if isinstance(node.module, nn.Dropout | nn.Dropout1d | nn.Dropout2d | nn.Dropout3d):
         return 1.0 / max(keep, 1e-6)
-    after = node.tensor.detach().double()
+    before, after = node.parents[0].tensor.detach().double(), node.tensor.detach().double()
     overlap = float((before * after).sum()) ** 2
     return float(before.square().sum() * after.square().sum()) / max(overlap, 1e-300)
 
