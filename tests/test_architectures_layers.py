@@ -132,6 +132,18 @@ def test_residual_kernels_add_up():
     )
 
 
+def test_a_branch_may_tell_what_positions_there_are():
+    """Contract: in front of the inputs a Dense leaves open how many axes follow; a convolution in a branch says it."""
+    block = Residual(Activation("relu"), Conv1d(3, 1.2, 0.1))
+    net = serial(Dense(1.5, 0.1), block, Activation("erf"), Flatten(), Dense())
+    state = Dense(1.5, 0.1).propagate(State.from_inputs(SEQUENCES))
+    expected = Activation("erf").propagate(block.propagate(state)).nngp.mean(-1)
+    np.testing.assert_allclose(net.kernel(SEQUENCES).nngp, expected, rtol=1e-12)
+    assert net.sample(8, in_features=4, positions=(7,))(SEQUENCES).shape == (3, 1)
+    with pytest.raises(ValueError, match="needs branches with the same positions"):
+        serial(Sum(Conv1d(), Conv2d()), Activation("relu"), Flatten(), Dense())
+
+
 def test_layer_norm_keeps_the_correlation():
     """Closed form: K′_ii = q/(q + ε), correlations and gaps stay."""
     state = Dense(3.0, 0.1).propagate(State.from_inputs(FLAT))

@@ -5,6 +5,7 @@ import tracemalloc
 import mpmath
 import numpy as np
 import pytest
+import torch
 
 import rmtlab as rl
 from rmtlab.layers import Activation, Dense, Noise, State
@@ -297,6 +298,56 @@ def test_a_nearly_parallel_companion_changes_no_other_pair(net, dtype):
     tolerance = 1e-12 if dtype == "float64" else 1e-4
     for found, expected in ((alone.nngp, beside.nngp), (alone.ntk, beside.ntk)):
         np.testing.assert_allclose(found, expected[:7, :7], rtol=tolerance, atol=tolerance * expected.max())
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.dtype("float32"), torch.float32, "float32"])
+def test_precisions_by_any_name(kind):
+    """Contract: NumPy's, torch's and plain names mean the same, in kernels and in samples."""
+    assert NETS["relu"].kernel(X[:2], dtype=kind).ntk.dtype == np.float32
+    module = NETS["relu"].sample(4, in_features=12, dtype=kind)
+    assert {p.dtype for p in module.parameters()} == {torch.float32}
+    assert NETS["relu"].kernel(X[:2], dtype=float).ntk.dtype == np.float64
+
+
+@pytest.mark.parametrize("device", ["foo", 3.5, "meta", "cuda:99", "mps"])
+def test_devices_that_are_not_there(device):
+    """Contract: a sentence, in kernels and in samples."""
+    for use in (
+        lambda: NETS["relu"].kernel(X[:2], device=device),
+        lambda: NETS["relu"].sample(4, in_features=12, device=device),
+        lambda: Dense().module(3, 4, device=device),
+    ):
+        with pytest.raises(ValueError, match=r"device.*\.$"):
+            use()
+
+
+@pytest.mark.parametrize(
+    ("net", "x", "sentence"),
+    [
+        (rl.MLP(2, "relu", 2.0), 1e25 * X[:2], "variances leave the range of float32 at the input"),
+        (rl.MLP(2, "exp", 2.0), 9 * np.ones((2, 3)), "variances leave the range of float32 at layer 2"),
+        (
+            rl.MLP(9, "relu", 2.0),
+            np.full((2, 3), 1e19),
+            "ntk kernel leaves .* float32, whose largest number is 3.4e",
+        ),
+        (rl.MLP(2, "tanh", 2.0), np.array([[1e25, 1.0], [1.0, 2.0]]), "leave the range of float32"),
+    ],
+)
+def test_what_leaves_float32(net, x, sentence):
+    """Contract: the sentence says what left it and where, and float64 holds it (but for exp)."""
+    with pytest.raises(ValueError, match=sentence):
+        net.kernel(x, dtype="float32")
+    if net.activation.name != "exp":
+        net.kernel(x)
+
+
+@pytest.mark.parametrize("size", [1e160, 1e200, 1e307])
+def test_inputs_beyond_float64(size):
+    """Contract: their squares leave float64, and a sentence says so where they come in."""
+    for use in (NETS["relu"].kernel, State.from_inputs):
+        with pytest.raises(ValueError, match="x1 is too large: its second moments"):
+            use(size * X[:2])
 
 
 @pytest.mark.parametrize("scale", [1e-8, 1e-20, 1e-60])

@@ -10,7 +10,7 @@ import torch
 from torch import func
 
 import rmtlab as rl
-from rmtlab.layers import Activation, Dense, Noise
+from rmtlab.layers import Activation, Attention, Conv1d, Dense, GlobalAvgPool, Noise, Residual
 from rmtlab.networks import MLP, Network, serial
 
 X = np.random.default_rng(0).standard_normal((7, 5))
@@ -89,6 +89,46 @@ def test_wrong_chains_raise_sentences(layers, sentence):
     """Contract."""
     with pytest.raises(ValueError, match=sentence):
         serial(*layers)
+
+
+@pytest.mark.parametrize(
+    ("thing", "sentence"),
+    [
+        (
+            DROPOUT,
+            r"a Dropout, a noise; layers\.Noise\(Dropout\(keep=.*makes a layer",
+        ),
+        ("relu", r"a str, an activation; layers\.Activation\('relu'\) makes a layer of it"),
+        (
+            rl.activations.get("erf"),
+            r"an Activation, an activation; layers\.Activation\('erf'\) makes a layer",
+        ),
+        (Dense, r"the class Dense itself; call it, Dense\(…\)"),
+        ([Dense()], "a list; put a star before it"),
+        (serial(Dense()), "a Network; put a star before it"),
+        ("reul", "a str; a network is made of the layers"),
+        (np.ones(2), "a ndarray; a network is made of the layers"),
+    ],
+)
+def test_what_is_no_layer_is_told_how_to_become_one(thing, sentence):
+    """Contract: in a chain and in a branch."""
+    with pytest.raises(TypeError, match=f"Layer 3 of the network is {sentence}"):
+        serial(Dense(), Activation("relu"), thing, Dense())
+    with pytest.raises(TypeError, match=f"it holds {sentence}"):
+        Residual(Activation("relu"), thing, Dense())
+
+
+def test_preactivations_meet_what_needs_a_signal():
+    """Contract: the sentence names what is missing, and blames no Dense that isn't there."""
+    with pytest.raises(
+        ValueError, match="An Attention needs a signal before it, the input or what an Activation"
+    ):
+        serial(Dense(), Attention(), GlobalAvgPool(), Dense())
+    for after in (Dense(), Conv1d()):
+        with pytest.raises(
+            ValueError, match="preactivations of another linear layer, an Attention or a Residual"
+        ):
+            serial(Attention(), after, Dense())
 
 
 # --- The module --------------------------------------------------------------------------------------

@@ -139,6 +139,22 @@ def test_jitter_reports_itself():
     assert "jitter" not in repr(once)
 
 
+@pytest.mark.parametrize("jitter", [None, 0.0, 0.1])
+def test_a_kernel_of_zeros_is_called_by_its_name(jitter):
+    """Evidence: contract; inputs of zeros without biases are not nearly equal inputs; with noise the prior stays."""
+    zeros, y = np.zeros((3, 4)), [1.0, 2.0, 3.0]
+    net = rl.MLP(2, "relu", 2.0)
+    if jitter:
+        found = nngp.GaussianProcess(net, jitter=jitter).fit(zeros, y)
+        assert found.jitter.value == jitter
+        assert found.jitter.relative == np.inf
+    else:
+        with pytest.raises(ValueError, match="is zero, so that the process is the function zero"):
+            nngp.GaussianProcess(net, jitter=jitter).fit(zeros, y)
+    with_noise = nngp.GaussianProcess(net, 0.5, jitter=jitter).fit(zeros, y).predict(zeros)
+    np.testing.assert_array_equal(with_noise.mean, 0)
+
+
 def test_a_failed_decomposition_leaves_the_kernel_as_it_was():
     """Evidence: contract; the second attempt starts from the same matrix."""
     from rmtlab.nngp import _solver
@@ -202,7 +218,7 @@ def test_grid_is_every_process():
 
 
 def test_grid_goes_on_where_a_point_fails():
-    """Evidence: contract; a depth at which all inputs have become one is singular, says so, and stops nothing."""
+    """Evidence: contract; a point without a kernel, and one that needs jitter, say so and stop nothing."""
     far = np.concatenate([X, X + 1e-9])
     found = nngp.grid(
         lambda weight_var: rl.MLP(3, "relu", weight_var),
@@ -212,7 +228,7 @@ def test_grid_goes_on_where_a_point_fails():
     )
     assert np.isnan(found.log_marginal_likelihood[0])
     assert found.jitter[1] > 0
-    assert "no Cholesky decomposition" in found.failures[(0.0,)]
+    assert "the process is the function zero" in found.failures[(0.0,)]
     assert found.best() == {"weight_var": 2.0}
     assert repr(found) == "Grid(2 weight_var, 1 failed, 1 with jitter)"
 

@@ -227,6 +227,60 @@ def test_the_module_stays_as_it_was():
         ntk.empirical(module, x)
 
 
+@pytest.mark.parametrize("name", [*LAYERWISE, "reused", "recurrent"])
+def test_calls_in_any_order_agree(name):
+    """Evidence: contract; ten seeded calls by every way on one module give brute force, and leave nothing behind."""
+    module, x = made(name)
+    x1, x2 = x[:4], x[4:7]
+    expected = {False: brute_force(module, x1, x1), True: brute_force(module, x1, x2)}
+    before = kept_state(module)
+    rng = np.random.default_rng(0)
+    for _ in range(10):
+        method = rng.choice(["auto", "jacobian", *(["layerwise"] if name in LAYERWISE else [])])
+        memory, two = rng.choice([1e9, 6e4]), bool(rng.integers(2))
+        found = ntk.empirical(module, x1, x2 if two else None, method=method, memory=memory)
+        atol = 1e-12 * np.abs(expected[two]).max()
+        np.testing.assert_allclose(found, expected[two], rtol=0, atol=atol)
+        assert kept_state(module) == before
+
+
+def kept_state(module):
+    hooks = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+    return (
+        [(name, p.tolist(), p.grad) for name, p in module.named_parameters()],
+        [(name, b.tolist()) for name, b in module.named_buffers()],
+        [(m.training, getattr(m, "weight_scale", None)) for m in module.modules()],
+        [len(getattr(m, hook)) for m in module.modules() for hook in hooks],
+    )
+
+
+class Counting(Shared):
+    """A buffer is replaced, and another one changed in place, at every call."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("calls", torch.zeros(()))
+        self.register_buffer("sum", torch.zeros(()))
+
+    def forward(self, x):
+        self.calls = self.calls + 1
+        self.sum += 1
+        return super().forward(x)
+
+
+@pytest.mark.parametrize("method", ["auto", "jacobian"])
+def test_buffers_stay(method):
+    """Evidence: contract; what a call does to buffers is undone, so that the next kernel is the same."""
+    torch.manual_seed(0)
+    spectral = nn.utils.parametrizations.spectral_norm
+    for module in (Counting(), nn.Sequential(spectral(nn.Linear(4, 5)), nn.Tanh(), nn.Linear(5, 2))):
+        module.double()
+        before = kept_state(module)
+        first = ntk.empirical(module, normal(4), method=method)
+        assert kept_state(module) == before
+        np.testing.assert_array_equal(ntk.empirical(module, normal(4), method=method), first)
+
+
 def test_inputs_that_mix_are_seen():
     """Evidence: contract; a hand-made batch normalisation is no function of one input, and the identity is given up."""
 

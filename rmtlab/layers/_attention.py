@@ -9,9 +9,10 @@ from scipy import special
 
 from rmtlab import _checks
 from rmtlab.layers._base import Layer, moved
+from rmtlab.layers._distances import Units, bounded_gap, equal_distances, units
 from rmtlab.layers._linear import PARAMETERIZATIONS, Dense, ask_for_width
 from rmtlab.layers._place import NORMALISED, PREACTIVATION, SIGNAL, Place
-from rmtlab.layers._rows import Pairs, Rows, fresh_gap
+from rmtlab.layers._rows import Pairs, Rows
 
 if TYPE_CHECKING:
     from torch import nn
@@ -87,8 +88,8 @@ class Attention(Layer):
 
     takes: ClassVar[tuple[str, ...]] = (SIGNAL, NORMALISED)
     misplaced: ClassVar[str] = (
-        "An Attention needs a signal before it, but it meets preactivations; put an Activation or a "
-        "LayerNorm between them."
+        "An Attention needs a signal before it, the input or what an Activation or a LayerNorm makes, but it "
+        "meets the preactivations of a linear layer; put an Activation or a LayerNorm between them."
     )
     needs_all_pairs: ClassVar[bool] = True
     chooses_features: ClassVar[bool] = True
@@ -123,6 +124,8 @@ class Attention(Layer):
 
     def _pairs(self, pairs: Pairs, before: tuple[Rows, Rows], after: tuple[Rows, Rows], place: Place) -> None:
         looks1, looks2 = (pairs.like(rows.extra.matrices) for rows in before)
+        told, lengths = pairs.told, units(*before)
+        reach = [] if told else self._reach(pairs, looks1, looks2, before, lengths)
         seen, tangent = (
             looks1[:, None] @ kernel @ looks2.swapaxes(-2, -1)[None] for kernel in (pairs.nngp, pairs.ntk)
         )
@@ -134,8 +137,25 @@ class Attention(Layer):
             bias = float(self.bias_var > 0)
         pairs.ntk = both * tangent + own * seen + bias
         pairs.nngp = both * seen + self.bias_var
-        pairs.gap = fresh_gap(pairs, *after)
+        if told:
+            pairs.tell(*after)
+        else:
+            pairs.gap = bounded_gap(pairs, reach, *after, lengths)
         pairs.set_own(after[0])
+
+    def _reach(
+        self, pairs: Pairs, looks1: Any, looks2: Any, before: tuple[Rows, Rows], lengths: Units
+    ) -> list[Any]:
+        """Return Σ_β G_αβ |u_β − v_β| + |G_αβ − G′_αβ| |v_β|, at least the distance at every position α."""
+        values, (unit1, unit2) = sqrt(self.value_var * self.output_var), lengths
+        others = pairs.like((before[1].root / unit2[:, None])[None, :, :, None])
+        strayed = (abs(looks1[:, None] - looks2[None]) @ others)[..., 0]
+        reach = []
+        for d, sign in zip(equal_distances(pairs, *before, lengths), (1, -1), strict=False):
+            seen = (looks1[:, None] @ d[..., None])[..., 0]
+            bias = self.bias_var * (1 / unit1[:, None, None] - sign / unit2[None, :, None]) ** 2
+            reach.append(pairs.xp.sqrt((values * (seen + strayed)) ** 2 + pairs.like(bias)))
+        return reach
 
     def _module(
         self,

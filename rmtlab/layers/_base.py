@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from rmtlab import _checks
+from rmtlab import _checks, activations
+from rmtlab import noise as noises
 from rmtlab.layers import _inputs
 from rmtlab.layers._place import KINDS, SIGNAL, Place
 from rmtlab.layers._rows import Pairs, Rows, fresh_gap
@@ -270,11 +271,12 @@ class Layer(ABC):
         n = _checks.count(out_features, "out_features")
         sizes = tuple(_checks.count(size, "positions") for size in positions)
         generator = _checks.generator(rng)
+        precision = dtype_name(dtype)
         if not self.chooses_features and n != self._features_behind(m, Place(positions=sizes)):
             raise ValueError(
                 f"{self._called} keeps the number of features, but in_features={m} and out_features={n} were given."
             )
-        return self._module(m, n, sizes, generator, dtype_name(dtype), device)
+        return self._module(m, n, sizes, generator, precision, usable_device(device, precision))
 
     @property
     def _called(self) -> str:
@@ -333,7 +335,48 @@ class Layer(ABC):
 
 def dtype_name(dtype: Any) -> str:
     """Return "float32" or "float64"."""
-    return _checks.one_of(str(dtype).removeprefix("torch."), "dtype", DTYPES)
+    name = np.dtype(dtype).name if isinstance(dtype, type) else str(dtype).removeprefix("torch.")
+    return _checks.one_of(name, "dtype", DTYPES)
+
+
+def usable_device(device: Any, dtype: str) -> Any:
+    """Return the device, or raise the sentence that says why numbers of that type can't be there."""
+    if device is None:
+        return None
+    import torch
+
+    try:
+        found = torch.device(device)
+    except (RuntimeError, TypeError):
+        raise ValueError(
+            f"device must be a device of torch, such as 'cpu' or 'cuda:0', but {device!r} was given."
+        ) from None
+    try:
+        torch.zeros((), dtype=getattr(torch, dtype), device=found).cpu()
+    except (RuntimeError, AssertionError, TypeError) as problem:
+        reason = str(problem).strip().splitlines()[0].split(". ")[0].rstrip(".")
+        raise ValueError(
+            f"device={str(found)!r} holds no {dtype} numbers here: {reason}. Take 'cpu', or leave it out."
+        ) from None
+    return found
+
+
+def describe_stranger(thing: Any) -> str:
+    """Say what a thing is that is no layer, and how a layer is made of it."""
+    name = thing.__name__ if isinstance(thing, type) else type(thing).__name__
+    article = "an" if name[0] in "AEIOaeio" else "a"
+    if isinstance(thing, type) and issubclass(thing, Layer):
+        return f"the class {name} itself; call it, {name}(…)."
+    if isinstance(thing, noises.Noise):
+        return f"{article} {name}, a noise; layers.Noise({thing!r}) makes a layer of it."
+    if isinstance(thing, activations.Activation) or (isinstance(thing, str) and thing in activations.names()):
+        called = repr(thing if isinstance(thing, str) else thing.name)
+        return f"{article} {name}, an activation; layers.Activation({called}) makes a layer of it."
+    if isinstance(getattr(thing, "layers", thing), list | tuple):
+        return f"{article} {name}; put a star before it, so that its layers come one by one."
+    return (
+        f"{article} {name}; a network is made of the layers of rmtlab.layers, such as Dense and Activation."
+    )
 
 
 def moved(place: Place, **changes: Any) -> Place:

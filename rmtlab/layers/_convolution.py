@@ -10,9 +10,10 @@ import numpy as np
 
 from rmtlab import _checks
 from rmtlab.layers._base import moved
+from rmtlab.layers._distances import distances, gap_from_distances, opposed, units
 from rmtlab.layers._linear import Linear
 from rmtlab.layers._place import Place
-from rmtlab.layers._rows import Pairs, Rows, distances, gap_from_distances
+from rmtlab.layers._rows import Pairs, Rows
 
 if TYPE_CHECKING:
     from torch import nn
@@ -34,8 +35,9 @@ class Convolution(Linear):
 
     rank: ClassVar[int]
     misplaced: ClassVar[str] = (
-        "A convolution needs a signal before it, but it meets the preactivations of another linear layer; "
-        "put an Activation between them (Activation('linear') for a deep linear network)."
+        "A convolution needs a signal before it, but it meets the preactivations of another linear layer, an "
+        "Attention or a Residual; put an Activation between them (Activation('linear') for a deep linear "
+        "network)."
     )
 
     def __post_init__(self) -> None:
@@ -80,19 +82,28 @@ class Convolution(Linear):
     def _mean_pairs(self, pairs: Pairs, before: tuple[Rows, Rows], place: Place) -> None:
         xp, told = pairs.xp, pairs.told
         one, two = (rows.extra for rows in before)
-        apart = None if told else self._mean(xp, distances(pairs, *before), place)
+        apart = [] if told else self._mean_distances(pairs, before, place)
         pairs.nngp, pairs.ntk = (self._mean(xp, v, place) for v in (pairs.nngp, pairs.ntk))
         if told:
             return pairs.tell(one, two)
-        if place.all_pairs and self.padding == "zero":
-            apart += pairs.like(self._over_the_edge(before[0], one, place))[:, None]
-            apart += pairs.like(self._over_the_edge(before[1], two, place).swapaxes(-2, -1))[None]
-        pairs.gap = gap_from_distances(pairs, apart, one, two)
+        pairs.gap = gap_from_distances(pairs, apart, one, two, units(*before))
 
-    def _over_the_edge(self, rows: Rows, mean: Rows, place: Place) -> np.ndarray:
+    def _mean_distances(self, pairs: Pairs, before: tuple[Rows, Rows], place: Place) -> list[Any]:
+        lengths = units(*before)
+        apart = [self._mean(pairs.xp, d, place) for d in distances(pairs, *before, lengths, opposed(pairs))]
+        if place.all_pairs and self.padding == "zero":
+            left, right = map(self._over_the_edge, before, lengths, (place, place))
+            for d in apart:
+                d += pairs.like(left)[:, None]
+                d += pairs.like(right.swapaxes(-2, -1))[None]
+        return apart
+
+    def _over_the_edge(self, rows: Rows, unit: np.ndarray, place: Place) -> np.ndarray:
         """Return, for positions α and α′, the mean over the steps that stay inside from α but not from α′."""
-        inside = self._mean(np, np.broadcast_to(rows.variance[:, :, None], rows.moment.shape).copy(), place)
-        return mean.variance[:, :, None] - inside
+        variance = (rows.root / unit[:, None]) ** 2
+        shape = (*variance.shape, variance.shape[1])
+        both = self._mean(np, np.broadcast_to(variance[:, :, None], shape).copy(), place)
+        return np.einsum("npp->np", both)[:, :, None] - both
 
     def _mean(self, xp: Any, values: Any, place: Place) -> Any:
         """Average over patches, one spatial axis after the other, at both ends of a pair in step."""

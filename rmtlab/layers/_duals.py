@@ -372,7 +372,7 @@ def _mismatch(
     if not len(apart):
         return found
     a, b, size = a[apart], b[apart], size[apart]
-    x = np.abs(np.log1p((a - b) / b)) / 2
+    x = np.abs(_log_ratio(a, b)) / 2
     direct = 1 - np.asarray(activation._dual(Pair.near(a, b, np.zeros_like(a)))[0]) / size
     small = np.flatnonzero(x < _STEPS[0])
     if len(small):
@@ -388,6 +388,13 @@ def _mismatch(
         direct[small] = np.sum(scaled * (x[small] / _STEPS[0]) ** powers[:, None], axis=0)
     found[apart] = np.maximum(direct, 0.0)
     return found
+
+
+def _log_ratio(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Return ln(a/b), to relative precision where a and b are nearly equal, and at any ratio."""
+    apart = (a - b) / b
+    near = np.abs(apart) < 0.5
+    return np.where(near, np.log1p(np.where(near, apart, 0.0)), np.log(a) - np.log(b))
 
 
 def _as_numpy(values: Any) -> np.ndarray:

@@ -38,7 +38,14 @@ class Inputs:
         size = np.ldexp(1.0, np.frexp(np.max(np.abs(x), axis=-1))[1] - 1)
         scaled = x / size[..., None]
         square = np.einsum("...d,...d->...", scaled, scaled)
-        return cls(scaled, size, np.sqrt(square), size * (size * (square / x.shape[-1])), positions)
+        with np.errstate(over="ignore"):
+            moment = size * (size * (square / x.shape[-1]))
+        if not np.isfinite(moment).all():
+            raise ValueError(
+                f"{name} is too large: its second moments |x|²/d, up to ({np.abs(x).max():.3g})², leave the range "
+                "of float64. Scale it."
+            )
+        return cls(scaled, size, np.sqrt(square), moment, positions)
 
     @property
     def features(self) -> int:
@@ -56,8 +63,9 @@ class Inputs:
         if not all_pairs:
             return Rows(self.moment)
         own = self.scaled @ self.scaled.mT
+        own /= self.features
         own *= self.size[:, :, None]
-        own *= self.size[:, None, :] / self.features
+        own *= self.size[:, None, :]
         p = np.arange(own.shape[-1])
         own[:, p, p] = self.moment
         return Rows(own, all_pairs=True)
@@ -96,9 +104,9 @@ def pairs(first: Inputs, second: Inputs, one: Rows, *, one_pass: bool, all_pairs
     zero1, zero2 = (1.0 * (x.length == 0) for x in (first, second))
     if zero1.any() and zero2.any():
         found.gap -= found.first(zero1) * found.second(zero2)
+    found.nngp /= first.features
     found.nngp *= found.first(first.size)
     found.nngp *= found.second(second.size)
-    found.nngp /= first.features
     found.set_own(one)
     return found
 

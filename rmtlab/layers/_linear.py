@@ -156,8 +156,9 @@ class Dense(Linear):
     parameterization: str = "ntk"
 
     misplaced: ClassVar[str] = (
-        "A Dense needs a signal before it, but it meets the preactivations of another Dense; "
-        "put an Activation between them (Activation('linear') for a deep linear network)."
+        "A Dense needs a signal before it, but it meets the preactivations of another linear layer, an "
+        "Attention or a Residual; put an Activation between them (Activation('linear') for a deep linear "
+        "network)."
     )
 
     def _make(

@@ -9,11 +9,12 @@ import numpy as np
 
 from rmtlab import _checks
 from rmtlab.layers._attention import Attention
-from rmtlab.layers._base import Layer, moved
+from rmtlab.layers._base import Layer, describe_stranger, moved
+from rmtlab.layers._distances import distances, gap_from_distances, opposed, units
 from rmtlab.layers._linear import Linear
 from rmtlab.layers._noise import Noise
 from rmtlab.layers._place import KINDS, PREACTIVATION, SIGNAL, Place
-from rmtlab.layers._rows import Pairs, Rows, distances, gap_from_distances
+from rmtlab.layers._rows import Pairs, Rows
 
 if TYPE_CHECKING:
     from torch import nn
@@ -48,7 +49,8 @@ class _Parallel(Layer):
 
     def _behind(self, place: Place) -> Place:
         ends = [self._places(chain, place)[-1] for chain in self._branches()]
-        if any(end.positions != ends[0].positions for end in ends if end.positions is not None):
+        known = [end.positions for end in ends if end.positions is not None]
+        if any(positions != known[0] for positions in known):
             raise ValueError(
                 f"{self._called} needs branches with the same positions at their ends, but they end with "
                 f"{' and '.join(str(end.positions) for end in ends)}."
@@ -59,7 +61,8 @@ class _Parallel(Layer):
                 "whose fresh weights make them uncorrelated; kernels of other branches do not add up."
             )
         signal = any(end.kind == SIGNAL for end in ends)
-        return moved(ends[0], kind=SIGNAL if signal else PREACTIVATION)
+        positions = known[0] if known else None
+        return moved(ends[0], positions=positions, kind=SIGNAL if signal else PREACTIVATION)
 
     def _places(self, chain: Chain, place: Place) -> list[Place]:
         places = [place]
@@ -91,13 +94,17 @@ class _Parallel(Layer):
                 ends = (a1, a2)
             ran.append((branch, ends))
         told = all(branch.told for branch, _ in ran)
-        apart = None if told else self._total([distances(branch, *ends) for branch, ends in ran])
+        lengths, apart = units(*after), []
+        if not told:
+            both = any(opposed(branch) for branch, _ in ran)
+            found = [distances(branch, *ends, lengths, both) for branch, ends in ran]
+            apart = [self._total(list(parts)) for parts in zip(*found, strict=True)]
         pairs.nngp, pairs.ntk = (self._total([getattr(b, k) for b, _ in ran]) for k in ("nngp", "ntk"))
         pairs.all_pairs = after[0].all_pairs
         if told:
             pairs.tell(*after)
         else:
-            pairs.gap = gap_from_distances(pairs, apart, *after)
+            pairs.gap = gap_from_distances(pairs, apart, *after, lengths)
         pairs.set_own(after[0])
 
     def _module(
@@ -250,9 +257,7 @@ def _chain(layers: Any) -> Chain:
         )
     for layer in layers:
         if not isinstance(layer, Layer):
-            raise TypeError(
-                f"A branch is made of the layers of rmtlab.layers, but it holds a {type(layer).__name__}."
-            )
+            raise TypeError(f"A branch is made of layers, but it holds {describe_stranger(layer)}")
     return tuple(layers)
 
 

@@ -8,8 +8,16 @@ import numpy as np
 
 from rmtlab import _checks
 from rmtlab.layers._base import Layer, moved
+from rmtlab.layers._distances import (
+    bounded_gap,
+    distances,
+    equal_distances,
+    gap_from_distances,
+    opposed,
+    units,
+)
 from rmtlab.layers._place import KINDS, SIGNAL, Place
-from rmtlab.layers._rows import Pairs, Rows, distances, fresh_gap, gap_from_distances
+from rmtlab.layers._rows import Pairs, Rows
 
 if TYPE_CHECKING:
     from torch import nn
@@ -66,15 +74,16 @@ class Flatten(_Positional):
         return Rows(rows.variance.mean(axis=-1))
 
     def _pairs(self, pairs: Pairs, before: tuple[Rows, Rows], after: tuple[Rows, Rows], place: Place) -> None:
-        told, apart = pairs.told, None
+        told, lengths, apart = pairs.told, units(*before), []
         if not told:
-            apart = self._mean(distances(pairs, *before), pairs.all_pairs)
+            found = distances(pairs, *before, lengths, opposed(pairs))
+            apart = [self._mean(d, pairs.all_pairs) for d in found]
         pairs.nngp, pairs.ntk = (self._mean(v, pairs.all_pairs) for v in (pairs.nngp, pairs.ntk))
         pairs.all_pairs = False
         if told:
             pairs.tell(*after)
         else:
-            pairs.gap = gap_from_distances(pairs, apart, *after)
+            pairs.gap = gap_from_distances(pairs, apart, *after, lengths)
         pairs.set_own(after[0])
 
     def _mean(self, values: Any, all_pairs: bool) -> Any:
@@ -122,9 +131,14 @@ class GlobalAvgPool(_Positional):
         return Rows(rows.moment.mean(axis=(-2, -1)))
 
     def _pairs(self, pairs: Pairs, before: tuple[Rows, Rows], after: tuple[Rows, Rows], place: Place) -> None:
+        told, lengths = pairs.told, units(*before)
+        reach = [] if told else [d.mean(-1) for d in equal_distances(pairs, *before, lengths)]
         pairs.nngp, pairs.ntk = (v.mean(-1).mean(-1) for v in (pairs.nngp, pairs.ntk))
         pairs.all_pairs = False
-        pairs.gap = fresh_gap(pairs, *after)
+        if told:
+            pairs.tell(*after)
+        else:
+            pairs.gap = bounded_gap(pairs, reach, *after, lengths)
         pairs.set_own(after[0])
 
     def _module(
@@ -191,21 +205,29 @@ class AvgPool(_Positional):
         return Rows(self._pooled(rows.moment, place), all_pairs=True)
 
     def _pairs(self, pairs: Pairs, before: tuple[Rows, Rows], after: tuple[Rows, Rows], place: Place) -> None:
+        told, lengths = pairs.told, units(*before)
+        reach = []
+        if not told:
+            reach = [self._pooled(d, place, 1) for d in equal_distances(pairs, *before, lengths)]
         pairs.nngp, pairs.ntk = (self._pooled(v, place) for v in (pairs.nngp, pairs.ntk))
-        pairs.gap = fresh_gap(pairs, *after)
+        if told:
+            pairs.tell(*after)
+        else:
+            pairs.gap = bounded_gap(pairs, reach, *after, lengths)
         pairs.set_own(after[0])
 
-    def _pooled(self, values: Any, place: Place) -> Any:
-        lead = values.shape[:-2]
-        values = values.reshape(*lead, *place.sizes * 2)
-        for axis, size in enumerate(place.sizes * 2, start=len(lead)):
+    def _pooled(self, values: Any, place: Place, ends: int = 2) -> Any:
+        """Average over windows, at both ends of a pair or at one."""
+        lead = values.shape[:-ends]
+        values = values.reshape(*lead, *place.sizes * ends)
+        for axis, size in enumerate(place.sizes * ends, start=len(lead)):
             count = size // self.size
             values = values[(slice(None),) * axis + (slice(0, count * self.size),)]
             values = values.reshape(*values.shape[:axis], count, self.size, *values.shape[axis + 1 :]).mean(
                 axis + 1
             )
         p = prod(size // self.size for size in place.sizes)
-        return values.reshape(*lead, p, p)
+        return values.reshape(*lead, *(p,) * ends)
 
     def _module(
         self,

@@ -272,30 +272,3 @@ def _sines(pairs: Pairs, half1: np.ndarray, half2: np.ndarray, sign: float) -> A
 
 def _ratio(small: np.ndarray, large: np.ndarray) -> np.ndarray:
     return np.divide(small, large, out=np.ones_like(small), where=large > 0)
-
-
-def distances(pairs: Pairs, one: Rows, two: Rows) -> Any:
-    """Return E|u − v|² = a + b − 2k, which adds up where signals are put side by side, from the gaps."""
-    xp = pairs.xp
-    root1, root2 = pairs.first(one.root), pairs.second(two.root)
-    apart = root1 - root2
-    apart = apart * apart
-    turned = xp.where(pairs.nngp < 0, 2.0 - pairs.gap, pairs.gap)
-    turned *= root1
-    turned *= root2
-    turned *= 2.0
-    turned += apart
-    return turned
-
-
-def gap_from_distances(pairs: Pairs, apart: Any, one: Rows, two: Rows) -> Any:
-    """Return 1 − |c| from the squared distances."""
-    xp = pairs.xp
-    root1, root2 = pairs.first(one.root), pairs.second(two.root)
-    norm = root1 - root2
-    size = 2.0 * (root1 * root2)
-    missing = pairs.first(1.0 * (one.root == 0)) * pairs.second(1.0 * (two.root == 0))
-    some = size > 0
-    gap = (apart - norm * norm) / xp.where(some, size, xp.ones_like(size))
-    gap = xp.where(pairs.nngp < 0, 2.0 - gap, gap)
-    return xp.where(some, xp.clip(gap, 0.0, 1.0), 1.0 - missing)

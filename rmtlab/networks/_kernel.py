@@ -8,7 +8,7 @@ import numpy as np
 
 from rmtlab import _checks
 from rmtlab.layers import Layer, _inputs
-from rmtlab.layers._base import dtype_name
+from rmtlab.layers._base import dtype_name, usable_device
 from rmtlab.layers._place import SIGNAL, Place
 from rmtlab.layers._rows import Pairs, Rows
 
@@ -61,17 +61,15 @@ class _Plan:
             places.append(place)
         return cls(net.layers, places, narrows)
 
-    def trace(self, inputs: _inputs.Inputs) -> "_Trace":
+    def trace(self, inputs: _inputs.Inputs, dtype: str) -> "_Trace":
         """Take single inputs through all layers."""
         rows = inputs.rows(self.places[0].all_pairs)
         start, steps = rows, list[tuple[Rows, Rows]]()
+        _refuse_large(rows, dtype, "at the input")
         for layer, place, narrows in zip(self.layers, self.places, self.narrows, strict=False):
             before = rows.equal_positions() if narrows else rows
             rows = layer._rows(before, _narrowed(place) if narrows else place)
-            if not np.isfinite(rows.moment).all():
-                raise ValueError(
-                    f"The variances leave the range of float64 at layer {len(steps) + 1} of the network. {_MEND}"
-                )
+            _refuse_large(rows, dtype, f"at layer {len(steps) + 1} of the network")
             steps.append((before, rows))
         return _Trace(inputs, start, steps)
 
@@ -131,7 +129,8 @@ def compute(
     net: "Network", x1: Any, x2: Any, width: int | None, dtype: Any, device: Any, block: int | None
 ) -> Kernel:
     """Return both kernels of all pairs."""
-    backend = _Backend(dtype_name(dtype), device)
+    precision = dtype_name(dtype)
+    backend = _Backend(precision, usable_device(device, precision))
     first = _inputs.Inputs.of(x1, "x1")
     second = first if x2 is None else _inputs.Inputs.of(x2, "x2")
     _inputs.same_form(first, second)
@@ -145,8 +144,8 @@ def compute(
     shape = len(first.moment), len(second.moment)
     nngp, ntk = (np.empty(shape, dtype=backend.dtype) for _ in range(2))
     with np.errstate(over="ignore", invalid="ignore"):
-        one = plan.trace(first)
-        two = one if x2 is None else plan.trace(second)
+        one = plan.trace(first, backend.dtype)
+        two = one if x2 is None else plan.trace(second, backend.dtype)
         ones = _parts(one, size)
         twos = ones if x2 is None else _parts(two, size)
         for number, (i, rows) in enumerate(ones):
@@ -201,9 +200,14 @@ def _symmetric(square: np.ndarray) -> np.ndarray:
 
 def _refuse_infinite(nngp: np.ndarray, ntk: np.ndarray) -> None:
     for values, name in ((nngp, "nngp"), (ntk, "ntk")):
-        low, high = values.min(), values.max()
-        if not np.isfinite(low) or not np.isfinite(high):
+        if not np.isfinite(values.min()) or not np.isfinite(values.max()):
+            lost = values.size - np.count_nonzero(np.isfinite(values))
             raise ValueError(
-                f"The {name} kernel leaves the range of {values.dtype}: its values reach from {low:g} to "
-                f"{high:g}. {_MEND}"
+                f"The {name} kernel leaves the range of {values.dtype}, whose largest number is "
+                f"{np.finfo(values.dtype).max:.1e}, at {lost} of its {values.size} pairs. {_MEND}"
             )
+
+
+def _refuse_large(rows: Rows, dtype: str, where: str) -> None:
+    if not (abs(rows.moment) <= np.finfo(dtype).max).all():
+        raise ValueError(f"The variances leave the range of {dtype} {where}. {_MEND}")

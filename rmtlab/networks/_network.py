@@ -19,6 +19,7 @@ from rmtlab import _checks, activations
 from rmtlab import noise as noises
 from rmtlab.layers import Activation, Dense, Layer, Noise, State
 from rmtlab.layers._activation import shortest
+from rmtlab.layers._base import describe_stranger
 from rmtlab.layers._linear import Linear
 from rmtlab.layers._place import PREACTIVATION, Place
 from rmtlab.networks import _kernel
@@ -68,10 +69,7 @@ class Network:
         places = [place]
         for number, layer in enumerate(self.layers, start=1):
             if not isinstance(layer, Layer):
-                raise TypeError(
-                    f"Layer {number} of the network is a {type(layer).__name__}; "
-                    "a network is made of the layers of rmtlab.layers, such as Dense and Activation."
-                )
+                raise TypeError(f"Layer {number} of the network is {describe_stranger(layer)}")
             try:
                 places.append(layer._next(places[-1]))
             except ValueError as refusal:

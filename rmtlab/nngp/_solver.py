@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import inf
 from typing import Protocol, TypeVar
 
 import numpy as np
@@ -54,18 +55,34 @@ def with_jitter(
     if asked is not None:
         try:
             return attempt(asked), Jitter(
-                asked, asked / scale, "It was asked for." if asked else "None was asked for."
+                asked, _relative(asked, scale), "It was asked for." if asked else "None was asked for."
             )
         except LinAlgError:
+            _refuse_nothing(scale)
             raise ValueError(_singular(f"with jitter={asked:g}", describe())) from None
     reason = "None was needed."
     for level in _LEVELS:
         try:
             return attempt(level * scale), Jitter(level * scale, level, reason)
         except LinAlgError:
+            _refuse_nothing(scale)
             if not level:
                 reason = f"The kernel is singular to working precision without it: {describe()}."
     raise ValueError(_singular(f"even with {_LEVELS[-1]:g} of its mean diagonal added", describe()))
+
+
+def _relative(jitter: float, scale: float) -> float:
+    return jitter / scale if scale else inf if jitter else 0.0
+
+
+def _refuse_nothing(scale: float) -> None:
+    """Refuse a kernel that is zero, beside which no jitter is small."""
+    if not scale:
+        raise ValueError(
+            "The kernel of the training inputs is zero, so that the process is the function zero and learns "
+            "nothing: the inputs or a weight_var are zero, and there are no biases. Give others, or a bias_var "
+            "or noise_var above 0."
+        ) from None
 
 
 def _singular(how: str, condition: str) -> str:

@@ -19,7 +19,14 @@ Block = tuple[slice, slice]
 def kernel(
     module: nn.Module, x1: Tensor, x2: Tensor | None, *, mean: bool, method: str, memory: float
 ) -> np.ndarray:
-    """Return Θ (n1, n2, o, o), or its mean over equal outputs (n1, n2)."""
+    """Return Θ (n1, n2, o, o), or its mean over equal outputs (n1, n2), and leave the module as it was."""
+    with _kept_buffers(module):
+        return _kernel(module, x1, x2, mean=mean, method=method, memory=memory)
+
+
+def _kernel(
+    module: nn.Module, x1: Tensor, x2: Tensor | None, *, mean: bool, method: str, memory: float
+) -> np.ndarray:
     noisy = [layer for layer in module.modules() if layer.training and _draws(layer)]
     with _quiet(noisy):
         probe = (
@@ -87,6 +94,25 @@ def _quiet(noisy: list[nn.Module]) -> Iterator[None]:
     finally:
         for layer in noisy:
             layer.training = True
+
+
+@contextmanager
+def _kept_buffers(module: nn.Module) -> Iterator[None]:
+    """Undo what calls do to buffers, such as a spectral normalisation's steps in training mode."""
+    kept = [
+        (owner, name, buffer, buffer.clone())
+        for owner in module.modules()
+        for name, buffer in owner._buffers.items()
+        if buffer is not None
+    ]
+    try:
+        yield
+    finally:
+        for owner, name, buffer, values in kept:
+            if not torch.equal(buffer, values):
+                with torch.no_grad():
+                    buffer.copy_(values)
+            owner._buffers[name] = buffer
 
 
 def _at_once(probe: "_torch_layerwise.Probe", *, mean: bool) -> np.ndarray:

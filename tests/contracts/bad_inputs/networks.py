@@ -77,6 +77,7 @@ CASES = {
         ),
     ],
     "Network.sample": [
+        (lambda: NET.sample(2, in_features=1, device="gpu"), "device must be a device of torch"),
         (lambda: NET.sample(0, in_features=1), "width must be a whole number of at least 1"),
         (lambda: NET.sample([3, 0], in_features=1), "width must be a whole number of at least 1"),
         (
@@ -94,6 +95,7 @@ CASES = {
         (lambda: NET.sample(3, in_features=1, dtype="float16"), "dtype cannot be 'float16'"),
     ],
     "Network.kernel": [
+        (lambda: NET.kernel(ONES, device="gpu"), "device must be a device of torch"),
         (lambda: NET.kernel([1.0, 2.0]), "x1 must have 2 axes or more"),
         (lambda: NET.kernel(ONES, [1.0, 2.0]), "x2 must have 2 axes or more"),
         (lambda: NET.kernel([[np.nan]]), "x1 holds 1 values that are NaN or infinite"),
@@ -103,7 +105,7 @@ CASES = {
         (lambda: NET.kernel(ONES, block=0), "block must be a whole number of at least 1"),
         (lambda: MLP(2, "relu", parameterization="standard").kernel(ONES), "grows with the width"),
         (lambda: MLP(600, "relu", weight_var=20.0).kernel(ONES), "leave the range of float64 at layer"),
-        (lambda: NET.kernel(1e30 * ONES, dtype="float32"), "leaves the range of float32"),
+        (lambda: NET.kernel(1e30 * ONES, dtype="float32"), "leave the range of float32 at the input"),
         (lambda: NET.kernel(np.ones((2, 3, 4))), "still has positions"),
     ],
     "NetworkModule.forward": input_cases(MODULE),

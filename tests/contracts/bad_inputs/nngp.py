@@ -39,7 +39,7 @@ CASES = {
         ),
         (
             lambda: nngp.GaussianProcess(rl.MLP(1, "relu", 0.0)).fit(X, Y),
-            "drop inputs that are (nearly) equal",
+            "is zero, so that the process is the function zero",
         ),
     ],
     "Posterior.predict": [
