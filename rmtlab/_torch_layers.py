@@ -160,6 +160,26 @@ class AttentionModule(nn.Module):
         return self.output(self.value(h) @ looks.mT).unflatten(-1, shape)
 
 
+class TokenMixingModule(nn.Module):
+    """z(α) = Σ_β T_αβ h(β) over the last `rank` axes, which become those of `behind`."""
+
+    def __init__(
+        self, mix: np.ndarray, rank: int, behind: tuple[int, ...], *, trained: bool, dtype: str, device: Any
+    ) -> None:
+        super().__init__()
+        self.rank, self.behind = rank, behind
+        self.mix: Tensor
+        parameter = _parameter(mix, dtype, device)
+        if trained:
+            self.mix = parameter
+        else:
+            self.register_buffer("mix", parameter.detach())
+
+    def forward(self, h: Tensor) -> Tensor:
+        """Return (…, channels, *positions behind) for (…, channels, *positions)."""
+        return (h.flatten(-self.rank) @ self.mix.mT).unflatten(-1, self.behind)
+
+
 class ParallelModule(nn.Module):
     """Σ_b scale_b · g_b(h) over branches g_b."""
 
