@@ -52,7 +52,7 @@ def composed_kernel(net: Network, features: FeatureMap, v1: Any, v2: Any = None)
     Examples
     --------
     >>> import rmtlab as rl
-    >>> composed_kernel(rl.MLP(3, "relu", weight_var=2.0), basic(), [0.0]).ntk.round(12)
+    >>> composed_kernel(rl.MLP(3, "relu", weight_var=2.0), rl.features.basic(), [0.0]).ntk.round(12)
     array([[4.]])
     """
     check_network(net)
@@ -90,7 +90,9 @@ def circulant_defect(kernel: Any, *sizes: int) -> float:
     k = _checks.array(kernel, "kernel", ndim=2)
     shape = tuple(_checks.count(size, "sizes") for size in sizes) or (len(k),)
     if k.shape != (int(np.prod(shape)),) * 2:
-        raise ValueError(f"kernel must be square with {int(np.prod(shape))} rows, but its shape is {k.shape}.")
+        raise ValueError(
+            f"kernel must be square with {int(np.prod(shape))} rows, but its shape is {k.shape}."
+        )
     places = np.unravel_index(np.arange(len(k)), shape)
     steps = [(p[None] - p[:, None]) % n for p, n in zip(places, shape, strict=True)]
     lag = np.ravel_multi_index(steps, shape)
@@ -136,7 +138,7 @@ def spectrum(net: Network, features: FourierFeatures, *sizes: int) -> np.ndarray
     Examples
     --------
     >>> import rmtlab as rl
-    >>> rates = spectrum(rl.MLP(3, "relu", weight_var=2.0), basic(), 64)
+    >>> rates = spectrum(rl.MLP(3, "relu", weight_var=2.0), rl.features.basic(), 64)
     >>> round(float(rates.max() / rates.min()))
     1104
     """

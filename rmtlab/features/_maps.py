@@ -8,7 +8,7 @@ import numpy as np
 
 from rmtlab import _checks
 
-REFERENCE_HINT = "Give one point a row."
+_HINT = "Give one point a row."
 
 
 class FeatureMap(ABC):
@@ -54,12 +54,12 @@ class FeatureMap(ABC):
         """Return the features of checked points."""
 
     def _points(self, v: Any, name: str) -> np.ndarray:
-        points = _checks.array(v, name, ndim=(1, 2), hint=REFERENCE_HINT)
+        points = _checks.array(v, name, ndim=(1, 2), hint=_HINT)
         points = points[:, None] if points.ndim == 1 else points
         if points.shape[1] != self.dimensions:
             raise ValueError(
                 f"{name} must have {self.dimensions} coordinates a point, but its shape is {points.shape}. "
-                f"{REFERENCE_HINT}"
+                f"{_HINT}"
             )
         return points
 
@@ -70,7 +70,7 @@ class Coordinates(FeatureMap):
 
     Parameters
     ----------
-    coordinates : int
+    dimensions : int
         d.
 
     Raises
@@ -84,20 +84,15 @@ class Coordinates(FeatureMap):
     array([[0.25, 0.5 , 1.  ]])
     """
 
-    coordinates: int = 1
+    dimensions: int = 1
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "coordinates", _checks.count(self.coordinates, "coordinates"))
-
-    @property
-    def dimensions(self) -> int:
-        """d."""
-        return self.coordinates
+        object.__setattr__(self, "dimensions", _checks.count(self.dimensions, "dimensions"))
 
     @property
     def size(self) -> int:
         """d + 1."""
-        return self.coordinates + 1
+        return self.dimensions + 1
 
     def _of(self, v: np.ndarray) -> np.ndarray:
         return np.column_stack([v, np.ones(len(v))])
@@ -337,7 +332,9 @@ def grid(*sizes: int) -> np.ndarray:
            [0.5, 0.5]])
     """
     if not sizes:
-        raise ValueError("sizes must name the points along each axis, but none was given; grid(64, 64) is a plane.")
+        raise ValueError(
+            "sizes must name the points along each axis, but none was given; grid(64, 64) is a plane."
+        )
     counts = [_checks.count(size, "sizes") for size in sizes]
     axes = np.meshgrid(*(np.arange(n) / n for n in counts), indexing="ij")
     return np.stack([axis.ravel() for axis in axes], axis=1)
@@ -347,6 +344,7 @@ def check_map(features: Any) -> FeatureMap:
     """Return `features` if it is a feature map."""
     if not isinstance(features, FeatureMap):
         raise TypeError(
-            f"features must be a feature map such as rmtlab.features.basic(), but a {type(features).__name__} was given."
+            "features must be a feature map such as rmtlab.features.basic(), "
+            f"but a {type(features).__name__} was given."
         )
     return features

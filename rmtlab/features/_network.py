@@ -22,7 +22,10 @@ def coordinate_network(
 ) -> "CoordinateNetwork":
     """Draw the finite twin of a network behind features: points in, colours out.
 
-    :func:`rmtlab.training.fit` trains it; :func:`reconstruct` shows the image that it has in mind.
+    :func:`rmtlab.training.fit` trains it; :func:`reconstruct` shows the image that it has in mind. What a network
+    answers before training stays in its answer between the pixels shown: a read-out of small variance, as in
+    ``serial(…, Dense(0.01, parameterization="standard"))``, makes it start near 0 and end near
+    :func:`kernel_regression`.
 
     Parameters
     ----------

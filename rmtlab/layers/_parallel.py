@@ -245,7 +245,9 @@ class Residual(_Parallel):
 
 def _may_agree(one: Positions, two: Positions) -> bool:
     """Say whether positions are the same, as far as their sizes are known."""
-    return len(one) == len(two) and all(s is None or t is None or s == t for s, t in zip(one, two, strict=True))
+    return len(one) == len(two) and all(
+        s is None or t is None or s == t for s, t in zip(one, two, strict=True)
+    )
 
 
 def _chain(layers: Any) -> Chain:

@@ -236,7 +236,9 @@ def patches(images: Any, size: int) -> np.ndarray:
     side = _checks.count(size, "size")
     n, height, width = images.shape[:3]
     if height % side or width % side:
-        raise ValueError(f"size must divide the {height} by {width} pixels of the images, but {side} was given.")
+        raise ValueError(
+            f"size must divide the {height} by {width} pixels of the images, but {side} was given."
+        )
     tiles = images.reshape(n, height // side, side, width // side, side, -1).transpose(0, 1, 3, 2, 4, 5)
     return tiles.reshape(n, (height // side) * (width // side), -1)
 
@@ -331,7 +333,9 @@ def _of_block(
 
 def _shape(shape: Any) -> Shape:
     if not isinstance(shape, Shape):
-        raise TypeError(f"shape must be a Shape such as Shape(tokens=16, channels=32), but {shape!r} was given.")
+        raise TypeError(
+            f"shape must be a Shape such as Shape(tokens=16, channels=32), but {shape!r} was given."
+        )
     return shape
 
 

@@ -89,6 +89,7 @@ class SparseMixer(nn.Module):
             orders = torch.stack([same, same, turn, turn.argsort()])
         else:
             orders = block.orders
+        self.orders: Tensor
         self.register_buffer("orders", orders.to(block.token_in.device))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -110,7 +111,9 @@ class SparseMixer(nn.Module):
             (block.token_in, block.token_out, shape.channels),
             (block.channel_in, block.channel_out, shape.tokens),
         )
-        for (first, second, copies), (before, after) in zip(halves, self.orders.unflatten(0, (2, 2)), strict=True):
+        for (first, second, copies), (before, after) in zip(
+            halves, self.orders.unflatten(0, (2, 2)), strict=True
+        ):
             one = torch.eye(copies, dtype=first.dtype, device=first.device)
             yield torch.kron(one, first)[:, before.argsort()]
             yield torch.kron(one, second)[after]
@@ -220,5 +223,3 @@ def network(
     read_out = drawn(out_features, behind, 1.0, read_out_rng, dtype)
     blocks = [MixerBlock(shape, rng=own, **of_blocks) for own in block_rng.spawn(depth)]
     return MixerNetwork(blocks, stem, read_out, pooled)
-
-
