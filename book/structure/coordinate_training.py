@@ -27,7 +27,8 @@ its halves do, and fails if one does. The kernel's end is the mean over the freq
 
 What was known before: the kernel's ends for one draw of frequencies (raw 26.8 dB on the drawing and 24.1 dB on the
 photograph, σ = 4 27.2 and 23.7), and one network each of raw, basic, 1, 4, 10 and 30, all with loud read-outs and step
-size 0.002 (18.9, 23.8, 26.7, 19.6, 12.7, 11.0 dB on the drawing). C1 and C4 therefore were likely; C2 and C3 were open.
+size 0.002 (18.9, 23.8, 26.7, 19.6, 12.7, 11.0 dB on the drawing). C1 and C4 therefore were likely; C2 and C3 were open
+when they were written. One run on seed 100, to see how long it takes (σ = 4 on the drawing, 27.0 dB), came after.
 
 Finished runs are kept in ``_build/experiments``, so that an interrupted call goes on where it stopped; the result
 goes to ``coordinate_training.json`` beside this file.
