@@ -122,7 +122,7 @@ def test_higher_frequencies_are_learnt_more_slowly():
 
 
 def test_the_finite_network_has_the_composed_kernel():
-    """Simulation: the empirical NTK at width 1024, of 16 draws; the sheet's check at 4096 had an error of .1 of 2.
+    """Simulation: the empirical NTK at width 512, of 12 draws; the sheet's check at 4096 had an error of .1 of 2.
 
     Four layers fluctuate by √(2·4/(n·draws)) relatively; five of those and a bias of 4/n are allowed.
     """

@@ -45,15 +45,14 @@ class MixerBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Return Y (…, S, C) for X (…, S, C)."""
         if self.orders is not None:
-            return as_matrix(self._permuted(as_vector(x)), self.shape)
+            return as_matrix(self._permuted(as_vector(x), self.orders), self.shape)
         x = self._add(x, self.token_out @ self._bend(self.token_in @ self._scaled(x, 2)))
         return self._add(x, self._bend(self._scaled(x, 2) @ self.channel_in.mT) @ self.channel_out.mT)
 
-    def _permuted(self, x: Tensor) -> Tensor:
-        assert self.orders is not None
+    def _permuted(self, x: Tensor, orders: Tensor) -> Tensor:
         halves = (
-            (self.token_in, self.token_out, self.orders[0], self.orders[1]),
-            (self.channel_in, self.channel_out, self.orders[2], self.orders[3]),
+            (self.token_in, self.token_out, orders[0], orders[1]),
+            (self.channel_in, self.channel_out, orders[2], orders[3]),
         )
         for first, second, before, after in halves:
             blocks = self._scaled(x, 1)[..., before].unflatten(-1, (-1, first.shape[1]))
