@@ -243,16 +243,9 @@ class NetworkModule(nn.Module):
         return [layer for layer in self.modules() if isinstance(layer, LinearModule)]
 
     def _as_input(self, x: Any) -> Tensor:
-        first = self._linear_layers()[0].weight
-        if x.is_complex() if isinstance(x, Tensor) else np.iscomplexobj(x):
-            raise TypeError(
-                "x must be real, but complex numbers were given; pass x.real if that is what you mean."
-            )
-        if not isinstance(x, Tensor):
-            x = torch.tensor(_checks.array(x, "x"))
-        elif _is_readable(x) and not torch.isfinite(x).all():
+        if isinstance(x, Tensor) and _is_readable(x) and not torch.isfinite(x).all():
             raise ValueError("x holds values that are NaN or infinite; remove or replace them first.")
-        shape = self.in_shape
+        x, shape = real_tensor(x, self._linear_layers()[0].weight), self.in_shape
         crowded = len(shape) > 1 and x.ndim > len(shape) + 1
         if x.ndim == 0 or tuple(x.shape[-len(shape) :]) != shape or crowded:
             needed = ", ".join(map(str, ("n", *shape)))
@@ -260,7 +253,18 @@ class NetworkModule(nn.Module):
                 f"x must have the shape ({needed}), one input of {shape[0]} features a row, "
                 f"but its shape is {tuple(x.shape)}."
             )
-        return x.to(dtype=first.dtype, device=first.device)
+        return x
+
+
+def real_tensor(x: Any, like: Tensor, name: str = "x") -> Tensor:
+    """Return real numbers as a tensor, with the precision and the device of `like`."""
+    if x.is_complex() if isinstance(x, Tensor) else np.iscomplexobj(x):
+        raise TypeError(
+            f"{name} must be real, but complex numbers were given; pass {name}.real if that is what you mean."
+        )
+    if not isinstance(x, Tensor):
+        x = torch.tensor(_checks.array(x, name))
+    return x.to(dtype=like.dtype, device=like.device)
 
 
 _GIVE_PREACTIVATIONS = (LinearModule, AttentionModule, ParallelModule)

@@ -27,7 +27,10 @@ def by_arc_cosines(u, layers):
 def test_inner_products_are_sums_of_cosines(a_map):
     """Closed form: γ·γ′ = Σ a² cos 2πb(v − v′), of constant length."""
     v, w = RNG.random(7), RNG.random(5)
-    np.testing.assert_allclose(a_map(v) @ a_map(w).T, a_map.kernel(v, w), atol=1e-13)
+    phases = 2 * np.pi * np.subtract.outer(v, w)[..., None] * a_map.frequencies[:, 0]
+    expected = np.sum(np.square(a_map.amplitudes) * np.cos(phases), axis=-1)
+    np.testing.assert_allclose(a_map.kernel(v, w), expected, atol=1e-13)
+    np.testing.assert_allclose(a_map(v) @ a_map(w).T, expected, atol=1e-13)
     np.testing.assert_allclose(np.sum(a_map(v) ** 2, axis=1), np.sum(a_map.amplitudes**2), rtol=1e-14)
     assert a_map(v).shape == (7, a_map.size)
 
@@ -65,6 +68,22 @@ def test_whole_frequencies_make_circulant_kernels(a_map, net):
     np.testing.assert_allclose(
         np.sort(features.spectrum(net, a_map, 64)), np.linalg.eigvalsh(kernel), atol=1e-11
     )
+
+
+def test_high_whole_frequencies_stay_circulant():
+    """Closed form: phases are taken modulo whole turns, so that b = n, which no point of the grid sees, is exact."""
+    same = FourierFeatures([64.0, 4096.0])(features.grid(64))
+    np.testing.assert_array_equal(same, np.tile([1.0, 1.0, 0.0, 0.0], (64, 1)))
+    kernel = features.composed_kernel(NET, features.positional(10), features.grid(100)).ntk
+    assert features.circulant_defect(kernel) < 1e-12
+
+
+def test_maps_keep_their_numbers():
+    """Contract: frozen, whatever becomes of the arrays that were given."""
+    frequencies = np.ones((1, 2))
+    a_map = FourierFeatures(frequencies)
+    frequencies[:] = 7.0
+    np.testing.assert_array_equal(a_map.frequencies, [[1.0, 1.0]])
 
 
 def test_grids_in_two_dimensions():
@@ -149,6 +168,7 @@ def test_raw_coordinates_have_a_one():
     module = features.coordinate_network(NET, a_map, 8, out_features=3, dtype="float64")
     np.testing.assert_array_equal(module(torch.tensor(v)).detach(), module.net(a_map(v)).detach())
     assert module(torch.tensor(v[0])).shape == (3,)
+    assert torch.equal(module(v), module(torch.tensor(v)))
 
 
 # --- Images ------------------------------------------------------------------------------------------
@@ -176,6 +196,7 @@ def test_tasks_part_the_pixels():
     np.testing.assert_array_equal(task.y_train[1], image[0, 2])
     np.testing.assert_array_equal(task.y_test[0], image[0, 1])
     assert features.image_task(image[..., 0], every=3).y_train.shape == (6, 1)
+    assert repr(task) == "ImageTask(6×8 pixels of 3 channels, 12 shown)"
 
 
 def test_psnr_and_reconstruction():

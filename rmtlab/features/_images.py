@@ -58,6 +58,10 @@ class ImageTask:
     def _colours(self) -> np.ndarray:
         return self.image.reshape(len(self.points), -1)
 
+    def __repr__(self) -> str:
+        height, width, channels = self.image.shape
+        return f"ImageTask({height}×{width} pixels of {channels} channels, {self.shown.sum()} shown)"
+
 
 @dataclass(frozen=True, eq=False)
 class Reconstruction:
@@ -141,7 +145,7 @@ def image_task(image: Any, every: int = 2) -> ImageTask:
     Raises
     ------
     ValueError
-        If `image` has other axes, or `every` leaves nothing to ask for.
+        If `image` has other axes or colours, or `every` leaves nothing to ask for.
 
     Examples
     --------
@@ -150,6 +154,11 @@ def image_task(image: Any, every: int = 2) -> ImageTask:
     ((16, 2), (16, 1), (48, 2))
     """
     picture = _checks.array(image, "image", ndim=(2, 3))
+    if picture.min() < 0 or picture.max() > 1:
+        raise ValueError(
+            f"image must have colours between 0 and 1, but they lie between {picture.min():g} and {picture.max():g}; "
+            "divide by 255 if they are bytes."
+        )
     picture = picture[..., None] if picture.ndim == 2 else picture
     step = _checks.count(every, "every", minimum=2)
     shown = np.zeros(picture.shape[:2], dtype=bool)
@@ -230,7 +239,7 @@ def kernel_regression(
 ) -> Reconstruction | tuple[Reconstruction, ...]:
     """Let infinitely wide networks behind features learn an image by gradient flow.
 
-    :class:`rmtlab.ntk.GradientFlow` on ½Σ|f − y|² from the image's mean colour; the result is the mean over
+    :class:`rmtlab.ntk.GradientFlow` on ½Σ|f − y|² from the mean colour of the pixels shown; the result is the mean over
     all networks. At the end of training it is regression with the tangent kernel.
 
     Parameters
@@ -273,6 +282,8 @@ def kernel_regression(
     check_network(net)
     check_map(features)
     _check_task(task)
+    if features.dimensions != 2:
+        raise ValueError(f"features must be of two coordinates, but they are of {features.dimensions}.")
     mean = task.y_train.mean(axis=0)
     ensemble = ntk.GradientFlow(net).fit(features(task.x_train), task.y_train - mean)
     found = ensemble.predict(features(task.points), time, cov=False).mean + mean

@@ -56,8 +56,8 @@ def composed_kernel(net: Network, features: FeatureMap, v1: Any, v2: Any = None)
     array([[4.]])
     """
     check_network(net)
-    mapped = check_map(features)(v1)
-    return net.kernel(mapped, None if v2 is None else features(v2))
+    mapped = check_map(features)._named(v1, "v1")
+    return net.kernel(mapped, None if v2 is None else features._named(v2, "v2"))
 
 
 def circulant_defect(kernel: Any, *sizes: int) -> float:
@@ -150,6 +150,10 @@ def spectrum(net: Network, features: FourierFeatures, *sizes: int) -> np.ndarray
             "others are not periodic, and waves are not their eigenvectors."
         )
     points = grid(*sizes)
+    if points.shape[1] != features.dimensions:
+        raise ValueError(
+            f"sizes must be {features.dimensions}, one for each coordinate of features, but {len(sizes)} were given."
+        )
     row = composed_kernel(net, features, points[:1], points).ntk
     return np.fft.fftn(row.reshape(sizes)).real
 

@@ -9,6 +9,7 @@ import numpy as np
 from rmtlab import _checks
 
 _HINT = "Give one point a row."
+_BITS = 53
 
 
 class FeatureMap(ABC):
@@ -47,7 +48,11 @@ class FeatureMap(ABC):
         array([[1., 0.],
                [0., 1.]])
         """
-        return self._of(self._points(v, "v"))
+        return self._named(v, "v")
+
+    def _named(self, v: Any, name: str) -> np.ndarray:
+        """Return the features of points that the caller's user knows under a name."""
+        return self._of(self._points(v, name))
 
     @abstractmethod
     def _of(self, v: np.ndarray) -> np.ndarray:
@@ -141,8 +146,8 @@ class FourierFeatures(FeatureMap):
             raise ValueError(
                 f"amplitudes must be one for each of the {len(b)} frequencies, but {len(a)} were given."
             )
-        object.__setattr__(self, "frequencies", b)
-        object.__setattr__(self, "amplitudes", a)
+        object.__setattr__(self, "frequencies", b.copy())
+        object.__setattr__(self, "amplitudes", a.copy())
 
     @property
     def dimensions(self) -> int:
@@ -184,17 +189,17 @@ class FourierFeatures(FeatureMap):
         array([[ 1., -1.],
                [-1.,  1.]])
         """
-        one = self._points(v1, "v1")
-        two = one if v2 is None else self._points(v2, "v2")
-        phases = 2 * np.pi * (one[:, None] - two[None]) @ self.frequencies.T
-        return np.cos(phases) @ np.square(self._amplitudes)
+        one = self._named(v1, "v1")
+        two = one if v2 is None else self._named(v2, "v2")
+        return one @ two.T
 
     @property
     def _amplitudes(self) -> np.ndarray:
         return np.asarray(self.amplitudes)
 
     def _of(self, v: np.ndarray) -> np.ndarray:
-        phases = 2 * np.pi * v @ self.frequencies.T
+        turns = v @ self.frequencies.T
+        phases = 2 * np.pi * (turns - np.round(turns))
         return np.hstack([self._amplitudes * np.cos(phases), self._amplitudes * np.sin(phases)])
 
 
@@ -246,7 +251,7 @@ def positional(octaves: int, dimensions: int = 1) -> FourierFeatures:
     Raises
     ------
     ValueError
-        If a number is below 1.
+        If a number is below 1, or there are more octaves than float64 has bits.
 
     References
     ----------
@@ -258,7 +263,10 @@ def positional(octaves: int, dimensions: int = 1) -> FourierFeatures:
     >>> positional(3).frequencies.ravel()
     array([1., 2., 4.])
     """
-    powers = 2.0 ** np.arange(_checks.count(octaves, "octaves"))
+    count = _checks.count(octaves, "octaves")
+    if count > _BITS:
+        raise ValueError(f"octaves must be at most {_BITS}, the bits of a float64, but {count} was given.")
+    powers = 2.0 ** np.arange(count)
     return FourierFeatures(np.kron(powers[:, None], np.eye(_checks.count(dimensions, "dimensions"))))
 
 

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from rmtlab import _checks
 from rmtlab.features._kernels import check_network
-from rmtlab.features._maps import FeatureMap, check_map
+from rmtlab.features._maps import Coordinates, FeatureMap, FourierFeatures, check_map
 from rmtlab.networks import Network
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def coordinate_network(
     Raises
     ------
     TypeError
-        If `net` is no network or `features` no feature map.
+        If `net` is no network, or `features` are neither :class:`Coordinates` nor :class:`FourierFeatures`.
     ValueError
         If a size is below 1 or the precision unknown.
 
@@ -72,6 +72,11 @@ def coordinate_network(
 
     check_network(net)
     check_map(features)
+    if not isinstance(features, Coordinates | FourierFeatures):
+        raise TypeError(
+            f"features must be Coordinates or FourierFeatures to have a torch twin, but a {type(features).__name__} "
+            "was given; sample net and call it on features(v)."
+        )
     module = net.sample(
         _checks.count(width, "width"),
         in_features=features.size,

@@ -46,7 +46,8 @@ def block(
     skip : bool
         Whether X and H are added.
     normalise : bool
-        Whether :math:`\hat X` is X with mean 0 and variance 1 over all SC entries, rather than X itself.
+        Whether :math:`\hat X` is X with mean 0 and variance 1 over all SC entries (1e-5 is added to the variance
+        before division), rather than X itself.
     weight_var : float
         Variance of a weight times its fan-in.
     seed : int
@@ -258,7 +259,7 @@ def masked_mlp(
     r"""Draw a multilayer perceptron in which only a fraction of the weights exists.
 
     Every n × m weight matrix, the read-out too, is M∘W with a fixed mask M that keeps round(density·nm)
-    entries, drawn at random once. The variance of the others is
+    entries, or at least one, drawn at random once. The variance of the others is
 
     .. math:: \mathrm{weight\_var} \,/\, (\text{fan-in} \times \text{density}),
 

@@ -120,7 +120,7 @@ def frontier(connections: Any, expansion: int = 1) -> tuple[Shape, ...]:
 
     Parameters
     ----------
-    connections : int or Fraction
+    connections : float or Fraction
         Ω, what γSC(S + C)/2 may be at most.
     expansion : int
         γ.
@@ -141,8 +141,10 @@ def frontier(connections: Any, expansion: int = 1) -> tuple[Shape, ...]:
     [(1, 7), (2, 4), (3, 3), (4, 2), (5, 1), (6, 1), (7, 1)]
     """
     gamma = _checks.count(expansion, "expansion")
-    _checks.number(connections, "connections", low=gamma, hint="One token and one channel need γ of them.")
-    room = int(2 * Fraction(connections) / gamma)  # SC(S + C) at most
+    hint = "One token and one channel need γ of them."
+    omega = _checks.number(connections, "connections", low=gamma, hint=hint)
+    exact = connections if isinstance(connections, int | Fraction) else omega
+    room = int(2 * Fraction(exact) / gamma)  # SC(S + C) at most
     found = []
     for tokens in range(1, isqrt(room) + 1):
         channels = (isqrt(tokens**2 + 4 * (room // tokens)) - tokens) // 2
@@ -159,7 +161,7 @@ def best_shape(connections: Any, expansion: int = 1) -> Shape:
 
     Parameters
     ----------
-    connections : int or Fraction
+    connections : float or Fraction
         Ω.
     expansion : int
         γ.

@@ -10,6 +10,7 @@ from scipy import sparse
 from torch import Tensor, nn
 
 from rmtlab import ensembles
+from rmtlab._torch_layers import real_tensor
 from rmtlab.activations import Activation
 from rmtlab.mixer._sizes import Shape
 from rmtlab.mixer._vectors import commutation_index
@@ -42,12 +43,13 @@ class MixerBlock(nn.Module):
         self.orders: Tensor | None
         self.register_buffer("orders", torch.tensor(orders) if permutation == "random" else None)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Any) -> Tensor:
         """Return Y (…, S, C) for X (…, S, C)."""
+        x = fitting(x, (self.shape.tokens, self.shape.channels), self.token_in)
         if self.orders is not None:
             return as_matrix(self._permuted(as_vector(x), self.orders), self.shape)
-        x = self._add(x, self.token_out @ self._bend(self.token_in @ self._scaled(x, 2)))
-        return self._add(x, self._bend(self._scaled(x, 2) @ self.channel_in.mT) @ self.channel_out.mT)
+        x = self._add(x, self.token_out @ self.activation(self.token_in @ self._scaled(x, 2)))
+        return self._add(x, self.activation(self._scaled(x, 2) @ self.channel_in.mT) @ self.channel_out.mT)
 
     def _permuted(self, x: Tensor, orders: Tensor) -> Tensor:
         halves = (
@@ -56,12 +58,9 @@ class MixerBlock(nn.Module):
         )
         for first, second, before, after in halves:
             blocks = self._scaled(x, 1)[..., before].unflatten(-1, (-1, first.shape[1]))
-            mixed = self._bend(blocks @ first.mT) @ second.mT
+            mixed = self.activation(blocks @ first.mT) @ second.mT
             x = self._add(x, mixed.flatten(-2)[..., after])
         return x
-
-    def _bend(self, z: Tensor) -> Tensor:
-        return self.activation(z)
 
     def _scaled(self, x: Tensor, axes: int) -> Tensor:
         return normalised(x, axes) if self.normalise else x
@@ -91,11 +90,12 @@ class SparseMixer(nn.Module):
         self.orders: Tensor
         self.register_buffer("orders", orders.to(block.token_in.device))
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Any) -> Tensor:
         """Return vec Y (…, SC) for vec X (…, SC)."""
         block, wide = self.block, self._wide()
+        x = fitting(x, (block.shape.width,), block.token_in)
         for first, second in zip(wide, wide, strict=True):
-            x = block._add(x, block._bend(block._scaled(x, 1) @ first.mT) @ second.mT)
+            x = block._add(x, block.activation(block._scaled(x, 1) @ first.mT) @ second.mT)
         return x
 
     @property
@@ -125,12 +125,12 @@ class MixerNetwork(nn.Module):
         self, blocks: list[MixerBlock], stem: nn.Parameter, read_out: nn.Parameter, pooled: bool
     ) -> None:
         super().__init__()
-        self.blocks = nn.ModuleList(blocks)
+        self.tokens, self.blocks = blocks[0].shape.tokens, nn.ModuleList(blocks)
         self.stem, self.read_out, self.pooled = stem, read_out, pooled
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Any) -> Tensor:
         """Return (n, out_features) for tokens (n, S, in_features)."""
-        h = x @ self.stem.mT
+        h = fitting(x, (self.tokens, self.stem.shape[1]), self.stem) @ self.stem.mT
         for block in self.blocks:
             h = block(h)
         h = normalised(h, 2)
@@ -166,9 +166,10 @@ class MaskedMLP(nn.Module):
             mask[mask_rng.permutation(mask.size)[:count]] = 1.0
             self.register_buffer(name, torch.tensor(mask.reshape(shape), dtype=getattr(torch, dtype)))
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Any) -> Tensor:
         """Return (n, out_features) for (n, in_features)."""
         *hidden, last = self._effective()
+        x = fitting(x, (self.layers[0].shape[1],), last)
         for weight in hidden:
             x = self.activation(x @ weight.mT)
         return x @ last.mT
@@ -181,7 +182,7 @@ class MaskedMLP(nn.Module):
     @property
     def connections(self) -> int:
         """How many weights there are."""
-        return sum(int(getattr(self, name).sum()) for name in self._masks)
+        return sum(int(getattr(self, name).count_nonzero()) for name in self._masks)
 
     def _effective(self) -> list[Tensor]:
         masks = (getattr(self, name) for name in self._masks)
@@ -208,6 +209,15 @@ def normalised(x: Tensor, axes: int, eps: float = 1e-5) -> Tensor:
     over = tuple(range(-axes, 0))
     centred = x - x.mean(over, keepdim=True)
     return centred / (centred.square().mean(over, keepdim=True) + eps).sqrt()
+
+
+def fitting(x: Any, shape: tuple[int, ...], like: Tensor) -> Tensor:
+    """Return x as a tensor like another if its last axes have these sizes."""
+    x = real_tensor(x, like)
+    if x.shape[-len(shape) :] != shape:
+        needed = ", ".join(map(str, ("…", *shape)))
+        raise ValueError(f"x must have the shape ({needed}), but its shape is {tuple(x.shape)}.")
+    return x
 
 
 def network(

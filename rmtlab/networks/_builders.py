@@ -275,9 +275,9 @@ def Mixer(
     """Return an MLP-Mixer: an embedding, blocks that mix tokens and then channels, a linear read-out.
 
     Each block is Residual(LayerNorm, TokenMixing, Activation, TokenMixing, Dense) and
-    Residual(LayerNorm, Dense, Activation, Dense) on sequences (n, channels, tokens); a LayerNorm, the
-    positions' mean or all of them, and the read-out follow. The Dense behind the second TokenMixing makes it
-    Gaussian: without it, no recursion for kernels closes.
+    Residual(LayerNorm, Dense, Activation, Dense) on sequences (n, channels, tokens). A LayerNorm and the
+    positions' mean follow, or an Activation and all positions side by side, and the read-out. The Dense
+    behind the second TokenMixing makes it Gaussian: without it, no recursion for kernels closes.
 
     The kernel is the limit of many channels, given the token-mixing matrices, which `token_seed` draws. It
     stays random: another seed gives another one, and they come together only as tokens become many as well.
@@ -303,7 +303,7 @@ def Mixer(
     token_seed : int
         Their draw.
     read_out : {"flatten", "pool"}
-        What becomes of the positions: side by side, or their mean.
+        What becomes of the positions: φ of them side by side, or their normalised mean.
     parameterization : {"ntk", "standard"}
         See :class:`rmtlab.layers.Dense`.
 
@@ -329,6 +329,7 @@ def Mixer(
     """
     depth, size = _checks.count(depth, "depth"), _checks.count(tokens, "tokens")
     hidden = _checks.count(expansion, "expansion") * size
+    variance = _checks.number(token_var, "token_var", low=0.0, hint="It is a variance.")
     seed = _checks.count(token_seed, "token_seed", minimum=0)
     seeds = [int(s) for s in np.random.SeedSequence(seed).generate_state(2 * depth)]
     dense = Dense(weight_var, bias_var, parameterization=parameterization)
@@ -336,8 +337,8 @@ def Mixer(
     channels = Residual(LayerNorm(), dense, phi, dense)
     blocks: list[Layer] = []
     for first, second in zip(seeds[::2], seeds[1::2], strict=True):
-        into = TokenMixing(hidden, token_var, trained=trained_tokens, seed=first)
-        back = TokenMixing(size, token_var, trained=trained_tokens, seed=second)
+        into = TokenMixing(hidden, variance, trained=trained_tokens, seed=first)
+        back = TokenMixing(size, variance, trained=trained_tokens, seed=second)
         blocks += [Residual(LayerNorm(), into, phi, back, dense), channels]
     return serial(dense, *blocks, *_pooled_or_flat(read_out, phi), dense)
 

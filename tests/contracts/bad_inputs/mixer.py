@@ -1,11 +1,15 @@
 """Bad input for rmtlab.mixer."""
 
 import numpy as np
+import torch
 from torch import nn
 
 from rmtlab import mixer
+from rmtlab.mixer._torch_mixer import MaskedMLP, MixerBlock, MixerNetwork, SparseMixer
 
 SHAPE = mixer.Shape(4, 3)
+BLOCK = mixer.block(SHAPE)
+RETURNED = [MaskedMLP, MixerBlock, MixerNetwork, SparseMixer]
 
 
 def of_modules(function):
@@ -65,6 +69,7 @@ CASES = {
     "frontier": [
         (lambda: mixer.frontier(0.5), "One token and one channel need γ of them"),
         (lambda: mixer.frontier(np.inf), "connections must be a finite number"),
+        (lambda: mixer.frontier(np.float32(0.5)), "connections must be a finite number at least 1"),
         (lambda: mixer.frontier("many"), "connections must be a number"),
         (lambda: mixer.frontier(10, expansion=1.5), "expansion must be a whole number"),
     ],
@@ -98,6 +103,26 @@ CASES = {
         (lambda: mixer.masked_mlp(4, 8, 2, seed=-1), "seed must be a whole number of at least 0"),
         (lambda: mixer.masked_mlp(4, 8, 2, dtype="int8"), "dtype cannot be 'int8'"),
     ],
+    "MixerBlock.forward": [
+        (lambda: BLOCK(np.ones((2, 3, 4))), "x must have the shape (…, 4, 3), but its shape is (2, 3, 4)"),
+        (lambda: mixer.block(SHAPE, permutation="random")(torch.ones(2, 3, 4)), "x must have the shape (…, 4, 3)"),
+        (lambda: BLOCK(np.full((4, 3), np.nan)), "x holds 12 values that are NaN"),
+        (lambda: BLOCK(torch.ones(4, 3) * 1j), "x must be real"),
+        (lambda: BLOCK("tokens"), "x must be an array of real numbers"),
+    ],
+    "SparseMixer.forward": [
+        (lambda: mixer.as_mlp(BLOCK)(torch.ones(2, 4, 3)), "x must have the shape (…, 12)"),
+    ],
+    "MixerNetwork.forward": [
+        (lambda: mixer.network(SHAPE, 5, 2)(torch.ones(2, 4, 6)), "x must have the shape (…, 4, 5)"),
+        (lambda: mixer.network(SHAPE, 5, 2)(torch.ones(2, 3, 5)), "x must have the shape (…, 4, 5)"),
+    ],
+    "MaskedMLP.forward": [(lambda: mixer.masked_mlp(4, 8, 2)(np.ones((3, 5))), "x must have the shape (…, 4)")],
 }  # fmt: skip
 
-NOTHING_TO_REFUSE: dict[str, str] = {}
+NOTHING_TO_REFUSE = {
+    "MaskedMLP": "masked_mlp makes it from checked input",
+    "MixerBlock": "block makes it from checked input",
+    "MixerNetwork": "network makes it from checked input",
+    "SparseMixer": "as_mlp makes it from a block",
+}

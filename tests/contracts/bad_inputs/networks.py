@@ -60,7 +60,7 @@ CASES = {
         (lambda: Mixer(0, 4), "depth must be a whole number of at least 1"),
         (lambda: Mixer(1, 0), "tokens must be a whole number of at least 1"),
         (lambda: Mixer(1, 4, "rleu"), "Did you mean 'relu'"),
-        (lambda: Mixer(1, 4, token_var=-1.0), "weight_var must be a finite number at least 0"),
+        (lambda: Mixer(1, 4, token_var=-1.0), "token_var must be a finite number at least 0"),
         (lambda: Mixer(1, 4, expansion=0), "expansion must be a whole number of at least 1"),
         (lambda: Mixer(1, 4, token_seed=-1), "token_seed must be a whole number of at least 0"),
         (lambda: Mixer(1, 4, read_out="flaten"), "Did you mean 'flatten'"),
