@@ -26,6 +26,8 @@ _ROOMS = (
     "freeness",
     "nngp",
     "ntk",
+    "mixer",
+    "features",
     "training",
     "design",
     "comparison",
@@ -39,6 +41,7 @@ _ROOMS = (
 _NAMES = {
     "CNN": "networks",
     "MLP": "networks",
+    "Mixer": "networks",
     "ResNet": "networks",
     "TransformerBlock": "networks",
     "serial": "networks",

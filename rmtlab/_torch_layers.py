@@ -160,6 +160,26 @@ class AttentionModule(nn.Module):
         return self.output(self.value(h) @ looks.mT).unflatten(-1, shape)
 
 
+class TokenMixingModule(nn.Module):
+    """z(α) = Σ_β T_αβ h(β) over the last `rank` axes, which become those of `behind`."""
+
+    def __init__(
+        self, mix: np.ndarray, rank: int, behind: tuple[int, ...], *, trained: bool, dtype: str, device: Any
+    ) -> None:
+        super().__init__()
+        self.rank, self.behind = rank, behind
+        self.mix: Tensor
+        parameter = _parameter(mix, dtype, device)
+        if trained:
+            self.mix = parameter
+        else:
+            self.register_buffer("mix", parameter.detach())
+
+    def forward(self, h: Tensor) -> Tensor:
+        """Return (…, channels, *positions behind) for (…, channels, *positions)."""
+        return (h.flatten(-self.rank) @ self.mix.mT).unflatten(-1, self.behind)
+
+
 class ParallelModule(nn.Module):
     """Σ_b scale_b · g_b(h) over branches g_b."""
 
@@ -223,16 +243,9 @@ class NetworkModule(nn.Module):
         return [layer for layer in self.modules() if isinstance(layer, LinearModule)]
 
     def _as_input(self, x: Any) -> Tensor:
-        first = self._linear_layers()[0].weight
-        if x.is_complex() if isinstance(x, Tensor) else np.iscomplexobj(x):
-            raise TypeError(
-                "x must be real, but complex numbers were given; pass x.real if that is what you mean."
-            )
-        if not isinstance(x, Tensor):
-            x = torch.tensor(_checks.array(x, "x"))
-        elif _is_readable(x) and not torch.isfinite(x).all():
+        if isinstance(x, Tensor) and _is_readable(x) and not torch.isfinite(x).all():
             raise ValueError("x holds values that are NaN or infinite; remove or replace them first.")
-        shape = self.in_shape
+        x, shape = real_tensor(x, self._linear_layers()[0].weight), self.in_shape
         crowded = len(shape) > 1 and x.ndim > len(shape) + 1
         if x.ndim == 0 or tuple(x.shape[-len(shape) :]) != shape or crowded:
             needed = ", ".join(map(str, ("n", *shape)))
@@ -240,7 +253,18 @@ class NetworkModule(nn.Module):
                 f"x must have the shape ({needed}), one input of {shape[0]} features a row, "
                 f"but its shape is {tuple(x.shape)}."
             )
-        return x.to(dtype=first.dtype, device=first.device)
+        return x
+
+
+def real_tensor(x: Any, like: Tensor, name: str = "x") -> Tensor:
+    """Return real numbers as a tensor, with the precision and the device of `like`."""
+    if x.is_complex() if isinstance(x, Tensor) else np.iscomplexobj(x):
+        raise TypeError(
+            f"{name} must be real, but complex numbers were given; pass {name}.real if that is what you mean."
+        )
+    if not isinstance(x, Tensor):
+        x = torch.tensor(_checks.array(x, name))
+    return x.to(dtype=like.dtype, device=like.device)
 
 
 _GIVE_PREACTIVATIONS = (LinearModule, AttentionModule, ParallelModule)

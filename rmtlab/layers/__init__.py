@@ -22,6 +22,7 @@ from rmtlab.layers._noise import Noise
 from rmtlab.layers._normalisation import LayerNorm
 from rmtlab.layers._parallel import Residual, Sum
 from rmtlab.layers._pooling import AvgPool, Flatten, GlobalAvgPool
+from rmtlab.layers._tokens import TokenMixing
 
 __all__ = [
     "Activation",
@@ -38,4 +39,5 @@ __all__ = [
     "Residual",
     "State",
     "Sum",
+    "TokenMixing",
 ]

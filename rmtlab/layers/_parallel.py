@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 Chain = tuple[Layer, ...]
+Positions = tuple[int | None, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +51,7 @@ class _Parallel(Layer):
     def _behind(self, place: Place) -> Place:
         ends = [self._places(chain, place)[-1] for chain in self._branches()]
         known = [end.positions for end in ends if end.positions is not None]
-        if any(positions != known[0] for positions in known):
+        if not all(_may_agree(known[0], positions) for positions in known):
             raise ValueError(
                 f"{self._called} needs branches with the same positions at their ends, but they end with "
                 f"{' and '.join(str(end.positions) for end in ends)}."
@@ -246,6 +247,13 @@ class Residual(_Parallel):
 
     def _scales(self) -> tuple[float, ...]:
         return 1.0, self.branch_var
+
+
+def _may_agree(one: Positions, two: Positions) -> bool:
+    """Say whether positions are the same, as far as their sizes are known."""
+    return len(one) == len(two) and all(
+        s is None or t is None or s == t for s, t in zip(one, two, strict=True)
+    )
 
 
 def _chain(layers: Any) -> Chain:

@@ -8,8 +8,8 @@ Depth L counts the hidden, activated layers; a linear read-out follows. With h�
     z^l = W^l h^{l-1} + b^l,   h^l = φ(z^l)   for l = 1 … L,   and the output is z^{L+1}.
 """
 
-from rmtlab.networks._builders import CNN, MLP, ResNet, TransformerBlock
+from rmtlab.networks._builders import CNN, MLP, Mixer, ResNet, TransformerBlock
 from rmtlab.networks._kernel import Kernel
 from rmtlab.networks._network import Network, serial
 
-__all__ = ["CNN", "MLP", "Kernel", "Network", "ResNet", "TransformerBlock", "serial"]
+__all__ = ["CNN", "MLP", "Kernel", "Mixer", "Network", "ResNet", "TransformerBlock", "serial"]

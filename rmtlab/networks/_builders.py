@@ -1,4 +1,6 @@
-"""Networks by name: multilayer perceptrons, convolutional and residual networks, transformer blocks."""
+"""Networks by name: multilayer perceptrons, convolutional and residual networks, transformers and Mixers."""
+
+import numpy as np
 
 from rmtlab import _checks, activations
 from rmtlab import noise as noises
@@ -10,9 +12,11 @@ from rmtlab.layers import (
     Dense,
     Flatten,
     GlobalAvgPool,
+    Layer,
     LayerNorm,
     Noise,
     Residual,
+    TokenMixing,
 )
 from rmtlab.networks._network import Network, serial
 
@@ -252,6 +256,97 @@ def TransformerBlock(
         Residual(LayerNorm(), dense, Activation(activation), dense),
     ]
     return serial(dense, *block * depth, LayerNorm(), GlobalAvgPool(), dense)
+
+
+def Mixer(
+    depth: int,
+    tokens: int,
+    activation: "str | activations.Activation" = "gelu",
+    weight_var: float = 1.0,
+    bias_var: float = 0.0,
+    *,
+    token_var: float = 1.0,
+    expansion: int = 1,
+    trained_tokens: bool = False,
+    token_seed: int = 0,
+    read_out: str = "pool",
+    parameterization: str = "ntk",
+) -> Network:
+    """Return an MLP-Mixer: an embedding, blocks that mix tokens and then channels, a linear read-out.
+
+    Each block is Residual(LayerNorm, TokenMixing, Activation, TokenMixing, Dense) and
+    Residual(LayerNorm, Dense, Activation, Dense) on sequences (n, channels, tokens). A LayerNorm and the
+    positions' mean follow, or an Activation and all positions side by side, and the read-out. The Dense
+    behind the second TokenMixing makes it Gaussian: without it, no recursion for kernels closes.
+
+    The kernel is the limit of many channels, given the token-mixing matrices, which `token_seed` draws. It
+    stays random: another seed gives another one, and they come together only as tokens become many as well.
+
+    Parameters
+    ----------
+    depth : int
+        The number of blocks, at least 1.
+    tokens : int
+        S, the length of the sequences.
+    activation : str or rmtlab.activations.Activation
+        φ of both halves.
+    weight_var, bias_var : float
+        σ_w² and σ_b² of the dense layers.
+    token_var : float
+        Variance of the token-mixing weights times their fan-in.
+    expansion : int
+        γ: the hidden layers of the token-mixing halves have γS positions. Those of the channel-mixing halves
+        are as wide as the network is sampled.
+    trained_tokens : bool
+        Whether token-mixing weights are trained; then there is no kernel, see
+        :class:`rmtlab.layers.TokenMixing`.
+    token_seed : int
+        Their draw.
+    read_out : {"flatten", "pool"}
+        What becomes of the positions: φ of them side by side, or their normalised mean.
+    parameterization : {"ntk", "standard"}
+        See :class:`rmtlab.layers.Dense`.
+
+    Returns
+    -------
+    Network
+        The frozen description.
+
+    Raises
+    ------
+    ValueError
+        For a size below 1, a negative variance or seed, or an unknown name.
+
+    References
+    ----------
+    I. Tolstikhin et al., "MLP-Mixer: an all-MLP architecture for vision", NeurIPS 2021.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> Mixer(depth=2, tokens=5).kernel(np.ones((2, 3, 5))).ntk.shape
+    (2, 2)
+    """
+    depth, size = _checks.count(depth, "depth"), _checks.count(tokens, "tokens")
+    hidden = _checks.count(expansion, "expansion") * size
+    variance = _checks.number(token_var, "token_var", low=0.0, hint="It is a variance.")
+    seed = _checks.count(token_seed, "token_seed", minimum=0)
+    seeds = [int(s) for s in np.random.SeedSequence(seed).generate_state(2 * depth)]
+    dense = Dense(weight_var, bias_var, parameterization=parameterization)
+    phi = Activation(activation)
+    channels = Residual(LayerNorm(), dense, phi, dense)
+    blocks: list[Layer] = []
+    for first, second in zip(seeds[::2], seeds[1::2], strict=True):
+        into = TokenMixing(hidden, variance, trained=trained_tokens, seed=first)
+        back = TokenMixing(size, variance, trained=trained_tokens, seed=second)
+        blocks += [Residual(LayerNorm(), into, phi, back, dense), channels]
+    return serial(dense, *blocks, *_pooled_or_flat(read_out, phi), dense)
+
+
+def _pooled_or_flat(read_out: str, activation: Activation) -> list[Layer]:
+    """Return what follows the last preactivations with positions: their mean, or a signal side by side."""
+    forget = _read_out(read_out)
+    return [LayerNorm(), forget] if isinstance(forget, GlobalAvgPool) else [activation, forget]
 
 
 def _convolution(dimensions: int) -> type[Conv1d] | type[Conv2d]:

@@ -15,7 +15,7 @@ FLOORS = (
     ("_checks", "_progress", "_quadrature"),
     ("gaussian", "ensembles", "laws"),
     ("activations", "noise", "layers", "networks", "_torch_layers", "_torch_noise"),
-    ("mlp", "signal", "field", "jacobian", "freeness", "nngp", "ntk"),
+    ("mlp", "signal", "field", "jacobian", "freeness", "nngp", "ntk", "mixer", "features"),
     ("training", "design", "_torch_training"),
     ("comparison", "ledger", "sweep", "plots", "data", "explore", "check", "answers"),
 )
@@ -27,6 +27,7 @@ SIDEWAYS = {
     "_torch_layers": {"activations", "networks"},
     "field": {"signal"},
     "jacobian": {"signal"},
+    "features": {"ntk"},
     "training": {"_torch_training"},
     "check": {"answers"},
 }

@@ -16,6 +16,7 @@ from rmtlab.layers import (
     Residual,
     State,
     Sum,
+    TokenMixing,
 )
 from rmtlab.noise import Dropout
 
@@ -69,6 +70,14 @@ CASES = {
         (lambda: Attention().propagate(SIGNAL), "needs positions that look at each other"),
         (lambda: Residual(Activation("relu")).propagate(PREACTIVATION), "at the end of all branches but one"),
         (lambda: Sum(Dense(), Dense()).propagate(PREACTIVATION), "put an Activation between them"),
+        (lambda: TokenMixing().propagate(SIGNAL), "needs positions to mix"),
+        (lambda: TokenMixing().propagate(SEQUENCES), "all_pairs=True"),
+        (
+            lambda: TokenMixing(trained=True).propagate(
+                State.from_inputs(np.ones((2, 3, 5)), all_pairs=True)
+            ),
+            "no infinite-width kernel",
+        ),
         (lambda: Dense().propagate(None), "state must be a State"),
         (lambda: Dense().propagate(ONES), "state must be a State, but a ndarray was given"),
         (lambda: Dense().propagate(PREACTIVATION), "put an Activation between them"),
@@ -83,6 +92,8 @@ CASES = {
     ],
     "Layer.module": [
         (lambda: Flatten().module(2, 2, positions=(3,)), "A Flatten keeps the number of features"),
+        (lambda: TokenMixing().module(2, 3, positions=(3,)), "A TokenMixing keeps the number of features"),
+        (lambda: TokenMixing().module(2, 2), "needs positions to mix"),
         (lambda: Residual(Dense()).module(2, 3), "A Residual keeps the number of features"),
         (lambda: Sum((), Dense()).module(2, 3), "ends with 2 features, and another with 3"),
         (lambda: AvgPool().module(2, 2, positions=(4, 4, 4)), "number of positions cannot be '3'"),
@@ -137,6 +148,12 @@ CASES = {
         (lambda: Sum(Dense()), "Sum needs two branches or more, but 1 were given"),
         (lambda: Sum(Dense(), 3.0), "A branch must be a layer or a sequence of layers"),
         (lambda: Sum(Dense(), ["relu"]), "it holds a str"),
+    ],
+    "TokenMixing": [
+        (lambda: TokenMixing(0), "tokens must be a whole number of at least 1"),
+        (lambda: TokenMixing(weight_var=-1.0), "weight_var must be a finite number at least 0"),
+        (lambda: TokenMixing(weights="orthogonl"), "Did you mean 'orthogonal'?"),
+        (lambda: TokenMixing(seed=-1), "seed must be a whole number of at least 0"),
     ],
     "Noise": [
         (lambda: Noise("dropout"), "noise must be a noise of rmtlab.noise"),

@@ -5,7 +5,7 @@ import torch
 
 from rmtlab._torch_layers import NetworkModule
 from rmtlab.layers import Activation, Dense, Noise, State
-from rmtlab.networks import CNN, MLP, Network, ResNet, TransformerBlock, serial
+from rmtlab.networks import CNN, MLP, Mixer, Network, ResNet, TransformerBlock, serial
 from rmtlab.noise import Dropout
 
 NET = MLP(2, "relu")
@@ -55,6 +55,18 @@ CASES = {
         (lambda: TransformerBlock(0), "depth must be a whole number of at least 1"),
         (lambda: TransformerBlock(query_var=-1.0), "query_var must be a finite number at least 0"),
         (lambda: TransformerBlock().kernel(ONES), "needs positions that look at each other"),
+    ],
+    "Mixer": [
+        (lambda: Mixer(0, 4), "depth must be a whole number of at least 1"),
+        (lambda: Mixer(1, 0), "tokens must be a whole number of at least 1"),
+        (lambda: Mixer(1, 4, "rleu"), "Did you mean 'relu'"),
+        (lambda: Mixer(1, 4, token_var=-1.0), "token_var must be a finite number at least 0"),
+        (lambda: Mixer(1, 4, expansion=0), "expansion must be a whole number of at least 1"),
+        (lambda: Mixer(1, 4, token_seed=-1), "token_seed must be a whole number of at least 0"),
+        (lambda: Mixer(1, 4, read_out="flaten"), "Did you mean 'flatten'"),
+        (lambda: Mixer(1, 4).kernel(ONES), "needs positions to mix"),
+        (lambda: Mixer(1, 4).kernel(np.ones((2, 3, 5))), "needs branches with the same positions"),
+        (lambda: Mixer(1, 5, trained_tokens=True).kernel(np.ones((2, 3, 5))), "no infinite-width kernel"),
     ],
     "serial": [
         (lambda: serial(), "needs a Dense as its last layer"),
