@@ -35,6 +35,7 @@ _ROOMS = (
     "data",
     "explore",
     "check",
+    "coursework",
 )
 _NAMES = {
     "CNN": "networks",
