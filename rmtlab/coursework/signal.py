@@ -6,8 +6,8 @@ __all__ = ["NUMBERS"]
 
 NUMBERS = {
     "activation": Choice(("tanh", "erf")),
-    "weight_var": Grid(1.60, 2.60, 0.01),
-    "bias_var": Grid(0.05, 0.30, 0.01),
+    "weight_var": Grid(2.00, 3.00, 0.01),
+    "bias_var": Grid(0.05, 0.25, 0.01),
     "cosine": Grid(0.30, 0.80, 0.01),
     "depth": Whole(6, 12),
     "width": Whole(300, 500),
