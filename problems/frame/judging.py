@@ -151,6 +151,13 @@ def _scale(truth: np.ndarray) -> float:
     return float(np.max(np.abs(truth), initial=0.0)) or 1.0
 
 
+def given(problem_set: str, question: str, name: str, own: Numbers, flat: list[float]) -> Answer:
+    """An answer that was kept as a flat list, in the shape of the truth where it has its size."""
+    truth = _truth(problem_set, question, name, _Hashable(own))
+    numbers = np.asarray(flat, dtype=float)
+    return Answer(numbers=numbers.reshape(truth.shape) if numbers.size == truth.size else numbers)
+
+
 def demand(problem_set: str, question: str, name: str, world: Mapping[str, Any]) -> None:
     """Judge an answer inside the student's own process, as Otter's autograder does; raise where it is wrong.
 
