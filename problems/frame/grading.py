@@ -43,7 +43,7 @@ class Record:
     notes: list[str] = field(default_factory=list)
     prose: dict[str, str] = field(default_factory=dict)
     given: dict[str, dict[str, list[float]]] = field(default_factory=dict)
-    key: str = ""
+    problem_set: str = ""
 
     @property
     def points(self) -> float:
@@ -85,7 +85,9 @@ def grade_folder(
     records: dict[str, Record] = {}
     waiting = []
     for submission in found:
-        key = hashlib.sha256(f"{version}\0{submission.name}\0{submission.owner}\0{_digest(submission.path)}".encode())
+        key = hashlib.sha256(
+            f"{version}\0{submission.name}\0{submission.owner}\0{_digest(submission.path)}".encode()
+        )
         kept = store / f"{key.hexdigest()[:32]}.json"
         if kept.exists():
             records[submission.name] = Record.read(kept.read_text(encoding="utf-8"))
@@ -95,14 +97,20 @@ def grade_folder(
         say(f"{len(records)} of {len(found)} were graded before.")
     try:
         with ThreadPoolExecutor(jobs or os.cpu_count() or 1) as pool:
-            for done, (record, kept) in enumerate(pool.map(lambda pair: (worker.grade(pair[0]), pair[1]), waiting), 1):
+            for done, (record, kept) in enumerate(
+                pool.map(lambda pair: (worker.grade(pair[0]), pair[1]), waiting), 1
+            ):
                 _keep(kept, record)
                 records[record.submission] = record
-                say(f"[{done}/{len(waiting)}] {record.submission}: {record.points:g} {record.reason}".rstrip())
+                say(
+                    f"[{done}/{len(waiting)}] {record.submission}: {record.points:g} {record.reason}".rstrip()
+                )
     finally:
         worker.close()
     if not worker.alone and waiting and isolate:
-        say("This system gives submissions no namespaces of their own: limits and the audit hook alone hold them.")
+        say(
+            "This system gives submissions no namespaces of their own: limits and the audit hook alone hold them."
+        )
     ordered = [records[submission.name] for submission in found]
     _whose(problem_set, ordered, known)
     return ordered
@@ -132,6 +140,7 @@ class _Worker:
     def grade(self, submission: Submission) -> Record:
         """Grade one; whatever goes wrong is told in the record."""
         record = Record(submission.name, submission.owner, submission.claimed, notes=list(submission.notes))
+        record.problem_set = self._set
         record.marks = [
             Mark(question.name, 0.0, question.points, "Not graded.")
             for question in sets.questions(self._set)
@@ -195,7 +204,9 @@ class _Worker:
                 if name in run.values and run.values[name].numbers is not None
             }
 
-    def _finding(self, question: str, name: str, own: Any, run: Run, inputs: dict[str, list[tuple]]) -> Finding:
+    def _finding(
+        self, question: str, name: str, own: Any, run: Run, inputs: dict[str, list[tuple]]
+    ) -> Finding:
         if run.ended != "finished" and name not in run.values and name not in run.calls:
             return Finding(False, run.ended)
         if name in inputs:
@@ -240,6 +251,11 @@ def _squeezed(text: str) -> str:
     return "".join(text.split())
 
 
+def set_of(records: Sequence[Record]) -> str:
+    """The problem set that these records are of."""
+    return records[0].problem_set
+
+
 def _the_set(found: Iterable[Submission]) -> str:
     present = sorted({submission.problem_set for submission in found if submission.problem_set})
     if len(present) != 1:
@@ -259,7 +275,11 @@ def _version(problem_set: str, limits: Limits) -> str:
     """Changes when anything changes that a mark depends on."""
     total = hashlib.sha256(f"{judging.salt()}\0{settings.course()}\0{limits}".encode())
     package = sorted((ROOT / "rmtlab").rglob("*.py"))
-    for path in [*sorted((ROOT / "problems" / problem_set).glob("*.*")), *sorted(Path(__file__).parent.glob("*.py")), *package]:
+    for path in [
+        *sorted((ROOT / "problems" / problem_set).glob("*.*")),
+        *sorted(Path(__file__).parent.glob("*.py")),
+        *package,
+    ]:
         total.update(path.read_bytes())
     return total.hexdigest()
 
@@ -271,8 +291,14 @@ def _whose(problem_set: str, records: list[Record], roster: Roster) -> None:
     for record in records:
         if record.claimed and record.student and record.claimed != record.student:
             record.notes.append(f"The notebook draws the numbers of {record.claimed!r}.")
-        wrong = [mark.question for mark in record.marks if not mark.points and record.given.get(mark.question)]
-        fits = {who: _fitting(problem_set, who, record, wrong) for who in sorted(everyone - {record.student}) if wrong}
+        wrong = [
+            mark.question for mark in record.marks if not mark.points and record.given.get(mark.question)
+        ]
+        fits = {
+            who: _fitting(problem_set, who, record, wrong)
+            for who in sorted(everyone - {record.student})
+            if wrong
+        }
         best = max(fits, key=lambda who: len(fits[who]), default=None)
         if best is not None and fits[best]:
             told = ", ".join(fits[best])
@@ -280,13 +306,14 @@ def _whose(problem_set: str, records: list[Record], roster: Roster) -> None:
 
 
 def _fitting(problem_set: str, who: str, record: Record, wrong: list[str]) -> list[str]:
-    """The questions whose every handed-in value is right for somebody else."""
+    """The questions whose values were all handed in, and are all right for somebody else."""
     own = numbers(problem_set, who, course=settings.course())
     fitting = []
     for question in wrong:
         given = record.given[question]
-        if all(
-            judging.judge_value(question, name, own, judging.given(problem_set, question, name, own, flat)).ok
+        asked = {name for name, a in judging.answers(problem_set)[question].items() if isinstance(a, Value)}
+        if asked == set(given) and all(
+            judging.judge_value(question, name, own, judging.kept(question, name, own, flat)).ok
             for name, flat in given.items()
         ):
             fitting.append(question)

@@ -12,7 +12,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import import_module
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -80,6 +79,11 @@ def hidden_inputs(name: str, wanted: Function, own: Numbers) -> list[tuple]:
     return wanted.inputs(own, np.random.default_rng(list(hashlib.sha256(key).digest())))
 
 
+def truth(question: str, name: str, own: Numbers) -> np.ndarray:
+    """The true value for these numbers."""
+    return _truth(own.problem_set, question, name, _Hashable(own))
+
+
 @lru_cache(maxsize=4096)
 def _truth(problem_set: str, question: str, name: str, own: "_Hashable") -> np.ndarray:
     wanted = answers(problem_set)[question][name]
@@ -104,8 +108,8 @@ def judge_value(question: str, name: str, own: Numbers, given: Answer) -> Findin
     """Judge a value against the truth for these numbers."""
     wanted = answers(own.problem_set)[question][name]
     assert isinstance(wanted, Value)
-    truth = _truth(own.problem_set, question, name, _Hashable(own))
-    return _compare(given, truth, tolerance_of(wanted, own, truth), wanted.why)
+    right = truth(question, name, own)
+    return _compare(given, right, tolerance_of(wanted, own, right), wanted.why)
 
 
 def tolerance_of(wanted: Value, own: Numbers, truth: np.ndarray) -> float:
@@ -151,11 +155,10 @@ def _scale(truth: np.ndarray) -> float:
     return float(np.max(np.abs(truth), initial=0.0)) or 1.0
 
 
-def given(problem_set: str, question: str, name: str, own: Numbers, flat: list[float]) -> Answer:
+def kept(question: str, name: str, own: Numbers, flat: list[float]) -> Answer:
     """An answer that was kept as a flat list, in the shape of the truth where it has its size."""
-    truth = _truth(problem_set, question, name, _Hashable(own))
-    numbers = np.asarray(flat, dtype=float)
-    return Answer(numbers=numbers.reshape(truth.shape) if numbers.size == truth.size else numbers)
+    shape, held = truth(question, name, own).shape, np.asarray(flat, dtype=float)
+    return Answer(numbers=held.reshape(shape) if held.size == np.prod(shape, dtype=int) else held)
 
 
 def demand(problem_set: str, question: str, name: str, world: Mapping[str, Any]) -> None:
@@ -180,5 +183,3 @@ def demand(problem_set: str, question: str, name: str, world: Mapping[str, Any])
         found = judge_function(question, name, own, inputs, given)
     if not found.ok:
         raise AssertionError(found.message)
-
-

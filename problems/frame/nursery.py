@@ -24,10 +24,11 @@ import sys
 import tempfile
 import time
 import types
+from collections.abc import Callable
+from functools import partial
 
 REPLY_BYTES = 64 * 2**20
 FILE_BYTES = 64 * 2**20
-GRACE = 10.0
 TIMED_OUT = 124
 NEWNS, NEWIPC, NEWUSER, NEWPID, NEWNET = 0x00020000, 0x08000000, 0x10000000, 0x20000000, 0x40000000
 MS_NOSUID, MS_NODEV, MS_REC, MS_PRIVATE = 2, 4, 1 << 14, 1 << 18
@@ -35,14 +36,12 @@ MOUNT_SETATTR, AT_FDCWD, AT_RECURSIVE, ATTR_RDONLY = 442, -100, 0x8000, 1
 CAPSET = {"x86_64": 126, "aarch64": 91}
 PR_SET_PDEATHSIG, PR_SET_NO_NEW_PRIVS = 1, 38
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
-PATHS = (
-    "os.remove os.rename os.rmdir os.mkdir os.truncate os.chmod os.chown os.link os.symlink os.utime"
-    " shutil.rmtree shutil.move shutil.copyfile"
-)
-PATHS = frozenset(PATHS.split())
-NETWORK = frozenset(f"socket.{name}" for name in "connect bind getaddrinfo gethostbyname sendto sendmsg".split())
-PROCESSES = "subprocess.Popen os.system os.exec os.posix_spawn os.fork os.forkpty os.kill os.killpg pty.spawn"
-PROCESSES = frozenset(PROCESSES.split())
+PATHS = frozenset(("os.remove", "os.rename", "os.rmdir", "os.mkdir", "os.truncate", "os.chmod", "os.chown"))
+PATHS |= {"os.link", "os.symlink", "os.utime", "shutil.rmtree", "shutil.move", "shutil.copyfile"}
+NETWORK = frozenset(("socket.connect", "socket.bind", "socket.getaddrinfo", "socket.gethostbyname"))
+NETWORK |= {"socket.sendto", "socket.sendmsg"}
+PROCESSES = frozenset(("subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.fork", "os.forkpty"))
+PROCESSES |= {"os.kill", "os.killpg", "pty.spawn"}
 FOREIGN = frozenset(("ctypes.dlopen", "ctypes.dlsym"))
 
 
@@ -65,11 +64,11 @@ def serve() -> None:
 
 def preload() -> None:
     """Import once what every notebook imports."""
-    import IPython.core.inputtransformer2
     import matplotlib
     import torch
 
     import rmtlab
+    from rmtlab.networks import MLP
 
     matplotlib.use("Agg")
     import matplotlib.pyplot
@@ -77,7 +76,7 @@ def preload() -> None:
     torch.set_num_threads(1)
     for room in rmtlab._ROOMS:
         getattr(rmtlab, room)
-    rmtlab.MLP(depth=1, activation="tanh", weight_var=1.0).sample(width=2, in_features=2, seed=0)
+    MLP(depth=1, activation="tanh", weight_var=1.0).sample(width=2, in_features=2, seed=0)
 
 
 def run(request: dict) -> bytes:
@@ -90,7 +89,7 @@ def run(request: dict) -> bytes:
             os.close(reading)
             os._exit(_supervise(request, scratch, writing))
         os.close(writing)
-        report = _drain(reading, request["seconds"] + 2 * GRACE)
+        report = _drain(reading, request["seconds"] + 2 * request["grace"])
         with contextlib.suppress(ProcessLookupError):
             os.kill(supervisor, signal.SIGTERM)
         status = os.waitstatus_to_exitcode(os.waitpid(supervisor, 0)[1])
@@ -132,7 +131,7 @@ def _supervise(request: dict, scratch: str, writing: int) -> int:
             os.kill(inner, signal.SIGKILL)
 
     signal.signal(signal.SIGTERM, end)
-    deadline = time.monotonic() + request["seconds"] + GRACE
+    deadline = time.monotonic() + request["seconds"] + request["grace"]
     while os.waitid(os.P_PID, inner, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
         if time.monotonic() > deadline:
             end()
@@ -214,13 +213,13 @@ def _submission(request: dict, scratch: str, writing: int, alone: bool) -> None:
     world = _notebook_world()
     clock = Clock(request["seconds"], request["cell_seconds"])
     for index, source in enumerate(request["cells"]):
-        error = clock.limited(lambda source=source: _execute(source, world))
+        error = clock.limited(partial(_execute, source, world))
         if error is not None:
             tell(cell=index, error=_described(error))
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, io.StringIO):
                 stream.seek(0), stream.truncate()
-    clock.allow(GRACE / 2)
+    clock.allow(request["grace"] / 2)
     for name in request["values"]:
         tell(answer=name, found=encode(world.get(name)))
     for name, inputs in request["functions"].items():
@@ -249,7 +248,7 @@ class Clock:
     def allow(self, seconds: float) -> None:
         self._end = max(self._end, time.monotonic() + seconds)
 
-    def limited(self, action):
+    def limited(self, action: Callable[[], object]) -> BaseException | None:
         """Return what `action` raises, or None."""
         left = min(self._end - time.monotonic(), self._most)
         if left <= 0:
@@ -271,7 +270,7 @@ def _limit(request: dict) -> None:
     with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
         file.write("1000")
     memory = _size() + request["memory"]
-    processor = int(request["seconds"] + GRACE) + 1
+    processor = int(request["seconds"] + request["grace"]) + 1
     limits = {"RLIMIT_AS": memory, "RLIMIT_CPU": processor, "RLIMIT_FSIZE": FILE_BYTES, "RLIMIT_CORE": 0}
     for name, most in limits.items():
         with contextlib.suppress(OSError, ValueError):
@@ -340,7 +339,7 @@ def _notebook_world() -> dict:
 class _Shell:
     """Jupyter's magics: they have no say here."""
 
-    def __getattr__(self, name: str):
+    def __getattr__(self, name: str) -> Callable[..., None]:
         return lambda *_, **__: None
 
 

@@ -20,11 +20,15 @@ SECRET = "RMTLAB_SALT"
 
 @dataclass(frozen=True)
 class Limits:
-    """What a submission may take: seconds in all and in one cell, and bytes beyond what its imports take."""
+    """What a submission may take: seconds in all and in one cell, and bytes beyond what its imports take.
+
+    ``grace`` is what remains, after its time is over, for reading the answers that there are.
+    """
 
     seconds: float = 300.0
     cell_seconds: float = 120.0
     memory: int = 2 * 2**30
+    grace: float = 10.0
 
 
 @dataclass
@@ -106,6 +110,7 @@ class Sandbox:
             "seconds": self.limits.seconds,
             "cell_seconds": self.limits.cell_seconds,
             "memory": self.limits.memory,
+            "grace": self.limits.grace,
             "hidden": self.hidden,
             "isolate": self.isolate,
         }

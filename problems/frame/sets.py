@@ -8,7 +8,6 @@ import io
 import re
 import shutil
 import tempfile
-import zipfile
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
@@ -21,9 +20,7 @@ from problems.frame import judging, settings
 from problems.frame.sandbox import ROOT
 
 PLACEHOLDER = "COURSE NAME"
-PUBLIC_TO_GRADER = ("__init__.py", "course.toml", "frame/__init__.py", "frame/judging.py", "frame/nursery.py")
-PUBLIC_TO_GRADER += ("frame/sandbox.py", "frame/settings.py")
-FIXED_TIME = (2020, 1, 1, 0, 0, 0)
+IMPORTED = tuple(f"frame/{name}.py" for name in ("__init__", "judging", "nursery", "sandbox", "settings"))
 
 
 @dataclass(frozen=True)
@@ -39,7 +36,7 @@ class Question:
 
 def names() -> list[str]:
     """The problem sets that have a source."""
-    return sorted(folder.name for folder in (ROOT / "problems").iterdir() if (folder / "grading.py").exists())
+    return sorted(folder.name for folder in (ROOT / "problems").iterdir() if (folder / f"{folder.name}.ipynb").exists())
 
 
 def source_path(problem_set: str) -> Path:
@@ -96,7 +93,9 @@ def answered(problem_set: str, student: str, wrong: str | None = None) -> nbform
         right, mistaken = import_module(f"problems.{problem_set}.grading").PLANTED[wrong]
         places = [index for index, cell in enumerate(cells) if right in cell]
         if len(places) != 1 or cells[places[0]].count(right) != 1:
-            raise ValueError(f"The error planted in {wrong!r} must replace a text that occurs once: {right!r}.")
+            raise ValueError(
+                f"The error planted in {wrong!r} must replace a text that occurs once: {right!r}."
+            )
         cells[places[0]] = cells[places[0]].replace(right, mistaken)
     return nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
 
@@ -111,7 +110,7 @@ def untouched(problem_set: str, student: str) -> nbformat.NotebookNode:
 
 
 def _as(student: str, code: str) -> str:
-    return re.sub(r'(?m)^STUDENT_ID = .*$', f"STUDENT_ID = {student!r}", code)
+    return re.sub(r"(?m)^STUDENT_ID = .*$", f"STUDENT_ID = {student!r}", code)
 
 
 @cache
@@ -138,7 +137,7 @@ def _assign(problem_set: str, folder: Path) -> None:
     from otter.assign import main as assign
 
     inside = folder / "problems"
-    for name in (*PUBLIC_TO_GRADER, f"{problem_set}/grading.py"):
+    for name in ("__init__.py", "course.toml", *IMPORTED, f"{problem_set}/grading.py"):
         (inside / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / "problems" / name, inside / name)
     shutil.copytree(ROOT / "rmtlab", folder / "rmtlab", ignore=shutil.ignore_patterns("__pycache__"))
@@ -148,7 +147,7 @@ def _assign(problem_set: str, folder: Path) -> None:
     notebook = nbformat.from_dict(source(problem_set))
     config = yaml.safe_load(notebook.cells[0].source)
     config |= {"autograder_files": ["problems", "rmtlab"], "requirements": "requirements.txt"}
-    config |= {"overwrite_requirements": True}
+    config |= {"overwrite_requirements": True, "python_version": "3.11"}
     notebook.cells[0].source = "# ASSIGNMENT CONFIG\n" + yaml.safe_dump(config)
     nbformat.write(notebook, master)
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):

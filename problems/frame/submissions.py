@@ -51,12 +51,22 @@ class Roster:
         self.rows: list[dict[str, str]] = []
         if path is not None:
             with path.open(encoding="utf-8-sig", newline="") as file:
-                rows = [{key: (value or "").strip() for key, value in row.items() if key} for row in csv.DictReader(file)]
-            self.rows = [row for row in rows if row.get("ID") and row.get("Student") not in ("", "Points Possible")]
+                rows = [
+                    {key: (value or "").strip() for key, value in row.items() if key}
+                    for row in csv.DictReader(file)
+                ]
+            self.rows = [
+                row for row in rows if row.get("ID") and row.get("Student") not in ("", "Points Possible")
+            ]
             if not self.rows:
-                raise SystemExit(f"{path} names no student: export the gradebook from Canvas, with a column ID.")
+                raise SystemExit(
+                    f"{path} names no student: export the gradebook from Canvas, with a column ID."
+                )
         self._by_id = {
-            normal(row[column]): row for row in self.rows for column in reversed(ID_COLUMNS) if row.get(column)
+            normal(row[column]): row
+            for row in self.rows
+            for column in reversed(ID_COLUMNS)
+            if row.get(column)
         }
 
     def find(self, student: str | None) -> dict[str, str] | None:
@@ -146,7 +156,9 @@ def _cells(text: str) -> list[tuple[str, str]]:
         raise _Unreadable("It is not a notebook.")
     cells = held.get("cells")
     if cells is None and isinstance(held.get("worksheets"), list):
-        cells = [cell for sheet in held["worksheets"] if isinstance(sheet, dict) for cell in sheet.get("cells", [])]
+        cells = [
+            cell for sheet in held["worksheets"] if isinstance(sheet, dict) for cell in sheet.get("cells", [])
+        ]
     if not isinstance(cells, list):
         raise _Unreadable("It is not a notebook: it has no cells.")
     return [
@@ -189,7 +201,9 @@ def _owner(submission: Submission, roster: Roster) -> str | None:
         return submission.claimed
     if submission.claimed is not None and submission.claimed in map(normal, [*whole, *parts]):
         return submission.claimed
-    if told := next((normal(part) for part in whole if re.fullmatch(r"[A-Za-z]{0,4}\d{4,}", part.strip())), None):
+    if told := next(
+        (normal(part) for part in whole if re.fullmatch(r"[A-Za-z]{0,4}\d{4,}", part.strip())), None
+    ):
         return told
     if submission.claimed is not None:
         submission.notes.append("The file's name tells no ID; the notebook's was taken.")

@@ -4,14 +4,15 @@ import numpy as np
 from scipy import special, stats
 
 from problems.frame.judging import Function, Value
-from rmtlab import MLP, activations, gaussian, signal
+from rmtlab import gaussian, signal
 from rmtlab.coursework import Numbers
+from rmtlab.networks import MLP
 
 DRAWS, NARROW_DRAWS = 16, 400
 
 
 def _variance_map(q: float, phi: np.ufunc, weight_var: float, bias_var: float) -> float:
-    return weight_var * gaussian.expectation(lambda u: phi(u) ** 2, q) + bias_var
+    return float(weight_var * gaussian.expectation(lambda u: phi(u) ** 2, q) + bias_var)
 
 
 def _variance_inputs(own: Numbers, rng: np.random.Generator) -> list[tuple]:
@@ -72,7 +73,10 @@ def _mean_log_tolerance(own: Numbers) -> float:
 ANSWERS = {
     "variance_map": {
         "variance_map": Function(
-            _variance_map, _variance_inputs, 1e-6, "quadrature with a hundred nodes gives more digits than asked"
+            _variance_map,
+            _variance_inputs,
+            1e-6,
+            "quadrature with a hundred nodes gives more digits than asked",
         ),
     },
     "fixed_point": {
@@ -81,7 +85,10 @@ ANSWERS = {
     },
     "correlation": {
         "c_theory": Value(
-            lambda own: _correlations(own)[-1], 1e-5, "the maps are exact; five digits are asked for", absolute=True
+            lambda own: _correlations(own)[-1],
+            1e-5,
+            "the maps are exact; five digits are asked for",
+            absolute=True,
         ),
         "c_measured": Value(
             lambda own: _correlations(own)[-1],
@@ -105,12 +112,12 @@ ANSWERS = {
 PLANTED = {
     "variance_map": ("weight_var * mean + bias_var", "weight_var * mean"),
     "fixed_point": (
-        "    own.activation, own.weight_var, own.bias_var\n)\nq_star",
-        "    own.activation, own.weight_var**0.5, own.bias_var\n)\nq_star",
+        "field = rl.signal.MeanField(own.activation, own.weight_var",
+        "field = rl.signal.MeanField(own.activation, own.weight_var**0.5",
     ),
     "correlation": (
-        "    own.depth, own.activation, own.weight_var, own.bias_var\n",
-        "    own.depth, own.activation, own.weight_var, 0.0\n",
+        "own.activation, own.weight_var, own.bias_var)\nc_theory",
+        "own.activation, own.weight_var)\nc_theory",
     ),
     "narrow": ("log_theory = -2.5 *", "log_theory = -1.5 *"),
 }

@@ -27,7 +27,9 @@ class Choice:
 
     def __post_init__(self) -> None:
         if not isinstance(self.options, tuple) or not self.options:
-            raise ValueError(f"options must be a tuple of at least one value, but {self.options!r} was given.")
+            raise ValueError(
+                f"options must be a tuple of at least one value, but {self.options!r} was given."
+            )
 
     def pick(self, hashed: int) -> Any:
         """Return the value that a hash stands for.
