@@ -8,6 +8,7 @@ import io
 import re
 import shutil
 import tempfile
+import warnings
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
@@ -36,7 +37,9 @@ class Question:
 
 def names() -> list[str]:
     """The problem sets that have a source."""
-    return sorted(folder.name for folder in (ROOT / "problems").iterdir() if (folder / f"{folder.name}.ipynb").exists())
+    return sorted(
+        folder.name for folder in (ROOT / "problems").iterdir() if (folder / f"{folder.name}.ipynb").exists()
+    )
 
 
 def source_path(problem_set: str) -> Path:
@@ -134,8 +137,6 @@ def write_autograder(problem_set: str, to: Path) -> None:
 
 def _assign(problem_set: str, folder: Path) -> None:
     """Run Otter's assign in a folder that holds the source and what its tests import."""
-    from otter.assign import main as assign
-
     inside = folder / "problems"
     for name in ("__init__.py", "course.toml", *IMPORTED, f"{problem_set}/grading.py"):
         (inside / name).parent.mkdir(parents=True, exist_ok=True)
@@ -150,7 +151,13 @@ def _assign(problem_set: str, folder: Path) -> None:
     config |= {"overwrite_requirements": True, "python_version": "3.11"}
     notebook.cells[0].source = "# ASSIGNMENT CONFIG\n" + yaml.safe_dump(config)
     nbformat.write(notebook, master)
-    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+    with (
+        warnings.catch_warnings(action="ignore"),
+        contextlib.redirect_stdout(io.StringIO()),
+        contextlib.redirect_stderr(io.StringIO()),
+    ):
+        from otter.assign import main as assign
+
         assign(str(master), str(folder / "made"), no_run_tests=True)
 
 

@@ -30,5 +30,6 @@ CASES = {
     ],
 }
 NOTHING_TO_REFUSE = {
+    "problem_sets": "takes nothing",
     "Numbers": "made by `numbers`, which has looked at everything",
 }
