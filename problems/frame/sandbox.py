@@ -20,7 +20,7 @@ SECRET = "RMTLAB_SALT"
 
 @dataclass(frozen=True)
 class Limits:
-    """What a submission may take: seconds in all and in one cell, and bytes beyond what its imports take.
+    """What a submission may take: seconds in all, processor seconds in one cell, bytes beyond its imports.
 
     ``grace`` is what remains, after its time is over, for reading the answers that there are.
     """
