@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 PORT   ?= 8000
+COMMA  := ,
+EXTRAS := book,test$(if $(wildcard problems/rules.mk),$(COMMA)grade)
 
 # One thread a process: notebooks and tests run side by side and are budgeted on one core.
 export OMP_NUM_THREADS ?= 1
@@ -43,7 +45,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit(f"Python 3.11 or newer is needed, but $(PYTHON) is {sys.version.split()[0]}: make PYTHON=python3.12 …")'
 	@test -x $(BIN)/python || { echo "== Creating $(VENV)"; $(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }; }
 	@echo "== Installing into $(VENV) (a few minutes and 2 GB, once)"
-	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e ".[book,test,grade]"
+	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e ".[$(EXTRAS)]"
 	@touch $@
 
 lint: env ## formatting and lint

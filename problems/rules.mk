@@ -13,4 +13,4 @@ release: env site ## the public tree in _build/release, scanned for solutions an
 	@$(FRAME) release
 
 test-problems: env ## every problem set for 20 students, every planted error, every hostile submission
-	@PYTHONPATH=. $(BIN)/python -m pytest -n auto --dist loadgroup tests/problems --every-student
+	RMTLAB_STUDENTS=20 $(BIN)/python -m pytest -n auto --dist loadgroup tests/problems

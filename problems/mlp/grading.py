@@ -1,5 +1,7 @@
 """Truths, tolerances and planted errors of the problem set on the multilayer perceptron."""
 
+from itertools import pairwise
+
 import numpy as np
 
 from problems.frame.judging import Function, Value
@@ -23,7 +25,7 @@ def _networks(own: Numbers, rng: np.random.Generator) -> list[tuple]:
     drawn = []
     for depth in (1, 2, 4):
         widths = [*rng.integers(2, 7, size=depth + 1), 1]
-        weights = [rng.standard_normal((n, m)) for m, n in zip(widths[:-1], widths[1:], strict=True)]
+        weights = [rng.standard_normal((n, m)) for m, n in pairwise(widths)]
         drawn.append((rng.standard_normal(widths[0]), weights, [rng.standard_normal(n) for n in widths[1:]]))
     return drawn
 

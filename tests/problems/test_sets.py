@@ -13,6 +13,7 @@ import nbformat
 import pytest
 
 from problems.frame import grading, judging, sets
+from problems.frame.sandbox import ROOT
 from rmtlab import coursework
 from tests.problems.conftest import STUDENTS
 
@@ -96,6 +97,14 @@ def test_a_set_is_whole(name):
     assert sorted(demanded) == sorted((name, q, answer) for q, named in answers.items() for answer in named)
     every = [answer for named in answers.values() for answer in named]
     assert len(every) == len(set(every)), "answers are looked up by name, so each has its own"
+
+
+@pytest.mark.parametrize("name", sets.names())
+def test_the_instructors_guide_maps_every_problem(name):
+    guide = (ROOT / "book" / "teaching" / "guide.md").read_text(encoding="utf-8")
+    for question in sets.questions(name):
+        number = re.match(r"Problem (\d+)", question.title)[1]
+        assert f"| {name} {number} " in guide, f"book/teaching/guide.md has no row for {name} {number}"
 
 
 @pytest.mark.parametrize("name", sets.names())
