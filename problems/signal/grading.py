@@ -76,7 +76,7 @@ ANSWERS = {
             _variance_map,
             _variance_inputs,
             1e-6,
-            "quadrature with a hundred nodes gives more digits than asked",
+            "a trapezoid rule with a few hundred nodes gives ten digits more",
         ),
     },
     "fixed_point": {
