@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 PORT   ?= 8000
+COMMA  := ,
+EXTRAS := book,test$(if $(wildcard problems/rules.mk),$(COMMA)grade)
 
 # One thread a process: notebooks and tests run side by side and are budgeted on one core.
 export OMP_NUM_THREADS ?= 1
@@ -14,7 +16,7 @@ export PYTHONUNBUFFERED = 1
 .PHONY: help book test serve bench experiments env lint types unit notebooks site browser format clean
 
 help: ## show this list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
 
 book: env ## execute every notebook and build the site, warnings as errors
 	$(BIN)/python tools/build_book.py
@@ -43,7 +45,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit(f"Python 3.11 or newer is needed, but $(PYTHON) is {sys.version.split()[0]}: make PYTHON=python3.12 …")'
 	@test -x $(BIN)/python || { echo "== Creating $(VENV)"; $(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }; }
 	@echo "== Installing into $(VENV) (a few minutes and 2 GB, once)"
-	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e ".[book,test]"
+	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e ".[$(EXTRAS)]"
 	@touch $@
 
 lint: env ## formatting and lint
@@ -53,7 +55,7 @@ lint: env ## formatting and lint
 
 types: env ## type check
 	@echo "== mypy"
-	$(BIN)/mypy
+	$(BIN)/mypy $(wildcard rmtlab tools problems)
 
 unit: env ## unit tests, contracts and doctests
 	@echo "== unit tests and doctests"
@@ -77,3 +79,5 @@ format: env ## format and mend what can be mended
 
 clean: ## remove what was built
 	rm -rf _build
+
+-include problems/rules.mk

@@ -37,6 +37,7 @@ _ROOMS = (
     "data",
     "explore",
     "check",
+    "coursework",
 )
 _NAMES = {
     "CNN": "networks",

@@ -38,7 +38,9 @@ def test_constraints_pin_every_dependency_exactly():
     pins = dict(line.split("==") for line in (ROOT / "constraints.txt").read_text().split())
     known = {re.sub(r"[-_.]+", "-", name).lower() for name in pins}
     extras = PROJECT["optional-dependencies"]
-    needed = [split(r)[0] for r in [*PROJECT["dependencies"], *extras["book"], *extras["test"]]]
+    needed = [
+        split(r)[0] for r in [*PROJECT["dependencies"], *extras["book"], *extras["test"], *extras["grade"]]
+    ]
     assert {re.sub(r"[-_.]+", "-", name).lower() for name in needed} <= known
     assert not any("+" in version for version in pins.values()), (
         "a local version tag cannot be installed elsewhere"

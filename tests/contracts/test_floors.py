@@ -17,7 +17,7 @@ FLOORS = (
     ("activations", "noise", "layers", "networks", "_torch_layers", "_torch_noise"),
     ("mlp", "signal", "field", "jacobian", "freeness", "nngp", "ntk", "mixer", "features"),
     ("training", "design", "_torch_training"),
-    ("comparison", "ledger", "sweep", "plots", "data", "explore", "check", "answers"),
+    ("comparison", "ledger", "sweep", "plots", "data", "explore", "check", "answers", "coursework"),
 )
 SIDEWAYS = {
     "noise": {"_torch_noise", "activations"},
@@ -30,8 +30,9 @@ SIDEWAYS = {
     "features": {"ntk"},
     "training": {"_torch_training"},
     "check": {"answers"},
+    "coursework": {"check"},
 }
-OPENS_BY_NAME = ("__init__.py", "answers/__init__.py")
+OPENS_BY_NAME = ("__init__.py", "answers/__init__.py", "coursework/_numbers.py")
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 SOURCES = {
     path: path.relative_to(PACKAGE).with_suffix("").parts[0]

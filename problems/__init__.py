@@ -1,0 +1,1 @@
+"""Problem sets with solutions and their grading: the instructor's. Nothing here belongs in the public tree."""

@@ -1,0 +1,1 @@
+"""What every problem set shares: building, judging, the sandbox, grading, and the public release."""

@@ -1,0 +1,141 @@
+"""Evidence: contract. No submission is lost, none does harm, and grading goes on where it stopped."""
+
+import csv
+import shutil
+
+import pytest
+
+from problems.frame import grading, report, sets
+from problems.frame.sandbox import Limits
+from problems.frame.submissions import Roster
+from tests.problems import hostile
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+LIMITS = Limits(seconds=16, cell_seconds=2, memory=2**29, grace=3)
+FULL = sum(question.points for question in sets.questions(hostile.NAME) if not question.manual)
+
+
+def quiet(_):
+    pass
+
+
+def rows(path):
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.fixture(scope="module")
+def graded(tmp_path_factory):
+    """Every hostile submission, graded once: (cases, folder, rows of grades.csv, victim)."""
+    home = tmp_path_factory.mktemp("hostile")
+    folder, victim = home / "in", home / "victim"
+    folder.mkdir(), victim.mkdir()
+    (victim / "thesis.txt").write_text("ten years of work")
+    cases = hostile.cases(victim)
+    for name, content, _, _ in cases:
+        (folder / name).write_bytes(content)
+    (folder / "link.ipynb").symlink_to(victim / "thesis.txt")
+    records = grading.grade_folder(folder, hostile.NAME, home / "out", limits=LIMITS, jobs=2, say=quiet)
+    report.write(hostile.NAME, records, home / "out")
+    return cases, folder, rows(home / "out" / "grades.csv"), victim
+
+
+def test_each_of_more_than_thirty_gets_its_row_and_its_reason(graded):
+    cases, _, found, _ = graded
+    by_name = {row["submission"]: row for row in found}
+    assert len(found) == len(cases) + 1 > 30
+    assert by_name["link.ipynb"]["reason"].startswith("It is a link")
+    for name, _, points, fragment in cases:
+        row = by_name[name]
+        assert row["reason"], name
+        assert fragment in f"{row['reason']} {row['notes']}", (name, row)
+        assert float(row["points"]) == (FULL if points is None else points), (name, row)
+
+
+def test_nothing_was_harmed(graded):
+    cases, folder, _, victim = graded
+    assert (victim / "thesis.txt").read_text() == "ten years of work"
+    assert {path.name for path in folder.iterdir()} == {name for name, *_ in cases} | {"link.ipynb"}
+    assert all((folder / name).read_bytes() == content for name, content, *_ in cases)
+    assert (sets.source_path(hostile.NAME)).exists()
+
+
+def test_without_namespaces_the_hook_and_the_limits_hold(graded, tmp_path):
+    """As on a system that has none: the same deeds are refused."""
+    _, folder, _, victim = graded
+    (tmp_path / "in").mkdir()
+    for number in (23, 26, 28, 29, 30, 31, 32, 34, 35, 39):
+        for path in folder.glob(f"s10000{number}_*"):
+            shutil.copy(path, tmp_path / "in")
+    records = grading.grade_folder(
+        tmp_path / "in", hostile.NAME, tmp_path / "out", limits=LIMITS, jobs=1, isolate=False, say=quiet
+    )
+    assert len(records) == 10
+    assert all(record.points == 0 and record.reason for record in records)
+    assert (victim / "thesis.txt").exists()
+
+
+@pytest.fixture
+def three(tmp_path):
+    folder = tmp_path / "in"
+    (folder / "late").mkdir(parents=True)
+    (folder / "doejane_501_77_s1000001.ipynb").write_bytes(hostile.right("s1000001"))
+    (folder / "roerick_LATE_502_78_signal.ipynb").write_bytes(hostile.right("s1000002"))
+    (folder / "late" / "loop.ipynb").write_bytes(hostile.notebook("1/0", student="s1000003"))
+    return folder
+
+
+ROSTER = (
+    "Student,ID,SIS User ID,SIS Login ID,Section,Final (9)\n    Points Possible,,,,,10\n"
+    '"Doe, Jane",501,S1000001,jane,A,\n"Roe, Rick",502,S1000002,rick,A,\n"Moe, Max",503,S1000003,max,B,\n'
+)
+
+
+def test_grading_goes_on_where_it_stopped_and_keeps_the_markers_points(three, tmp_path):
+    roster, out = tmp_path / "roster.csv", tmp_path / "out"
+    roster.write_text(ROSTER)
+
+    def interrupt(text):
+        if text.startswith("[1/"):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        grading.grade_folder(three, None, out, roster=roster, jobs=1, limits=LIMITS, say=interrupt)
+    told = []
+    records = grading.grade_folder(three, None, out, roster=roster, jobs=1, limits=LIMITS, say=told.append)
+    assert "were graded before" in told[0]
+    report.write(hostile.NAME, records, out, roster)
+    sheet = rows(out / "manual.csv")
+    sheet[0] |= {"points": "3.5", "comment": "=nice"}
+    with (out / "manual.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, sheet[0])
+        writer.writeheader()
+        writer.writerows(sheet)
+    again = grading.grade_folder(three, None, out, roster=roster, limits=LIMITS, say=quiet)
+    report.write(hostile.NAME, again, out, roster)
+    assert rows(out / "manual.csv")[0]["points"] == "3.5"
+    found = {row["student"]: row for row in rows(out / "grades.csv")}
+    assert float(found["s1000001"]["points"]) == FULL + 3.5
+    canvas = rows(out / "canvas.csv")
+    assert list(canvas[0])[:5] == ["Student", "ID", "SIS User ID", "SIS Login ID", "Section"]
+    assert canvas[0]["Student"].strip() == "Points Possible"
+    assert [(row["ID"], row["Student"]) for row in canvas[1:]] == [
+        ("501", "Doe, Jane"),
+        ("502", "Roe, Rick"),
+        ("503", "Moe, Max"),
+    ]
+    pages = list((out / "feedback").glob("*.html"))
+    assert len(pages) == 3
+    assert any("ZeroDivisionError" in page.read_text() for page in pages)
+
+
+def test_a_roster_knows_a_student_by_any_id(tmp_path):
+    path = tmp_path / "roster.csv"
+    path.write_text(ROSTER, encoding="utf-8-sig")
+    roster = Roster(path)
+    for known in ("501", "s1000001", " S1000001", "JANE"):
+        assert roster.student(roster.find(known)) == "s1000001"
+    assert roster.find("nobody") is None
+    path.write_text("a,b\n1,2\n")
+    with pytest.raises(SystemExit, match="names no student"):
+        Roster(path)
