@@ -5,6 +5,7 @@ named is the planted one in 100, of the seeds 2000 to 2099, which no rule was ma
 healthy networks. Here are the first 100, and 20 healthy ones.
 """
 
+import copy
 from collections import Counter
 from itertools import pairwise
 
@@ -31,7 +32,7 @@ def sampled(net, x=X, **where):
 
 @pytest.mark.parametrize("masks", [None, noise.Dropout(keep=0.8), noise.MultiplicativeGaussian(var=0.3)])
 @pytest.mark.parametrize("weights", ["gaussian", "orthogonal"])
-@pytest.mark.parametrize("activation", ["relu", "tanh", "gelu"])
+@pytest.mark.parametrize("activation", ["relu", "tanh", "gelu", "sin"])
 def test_gradient_and_isometry_are_moments_of_the_jacobian_law(activation, weights, masks):
     """Evidence: two implementations. Mean and variance of the law that `jacobian` solves; 1e-5 is the table's."""
     net = rl.MLP(4, activation, 1.7, 0.05, weights=weights, noise=masks)
@@ -128,6 +129,15 @@ def test_glorots_compromise_is_no_wrong_fan(gain):
     assert design.diagnose(module, X).healthy
 
 
+@pytest.mark.parametrize("widths", [(16, 64, 256, 784), (8, 32, 128), (100, 400, 1600, 10)])
+def test_one_rule_by_fan_in_is_no_wrong_fan(widths):
+    """Evidence: symmetry. On widths that all grow by one factor fan-in and fan-out are the same rule up to σ_w²."""
+    torch.manual_seed(0)
+    layers = [nn.Linear(a, b) for a, b in pairwise(widths)]
+    module = nn.Sequential(*(step for layer in layers[:-1] for step in (layer, nn.ReLU())), layers[-1])
+    assert design.diagnose(module, np.random.default_rng(0).standard_normal((16, widths[0]))).healthy
+
+
 def test_torchs_own_start_is_too_small_for_depth():
     """Evidence: closed form. nn.Linear draws σ_w² = 1/3: χ₁ = 1/6 for ReLU, 6⁻¹⁰ after ten layers."""
     torch.manual_seed(0)
@@ -202,6 +212,18 @@ def test_step_is_two_over_the_kernels_largest_eigenvalue():
     found = design.diagnose(nn.Linear(32, 1), X)
     largest = np.linalg.eigvalsh(X @ X.T + 1)[-1]
     assert found.step == pytest.approx(2 / largest, rel=1e-4)
+
+
+@pytest.mark.parametrize("inputs", [8, 100])
+def test_step_counts_all_inputs_and_all_outputs(inputs):
+    """Evidence: another route. 2/λ_max of the kernel formed as J Jᵀ, row by row, for 8·10 and 100·10 outputs."""
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Linear(6, 12), nn.Tanh(), nn.Linear(12, 20), nn.Unflatten(1, (2, 10)))
+    x = torch.randn(inputs, 6) + 1
+    rows = [torch.autograd.grad(z, [*module.parameters()], retain_graph=True) for z in module(x).flatten()]
+    jacobian = torch.stack([torch.cat([g.flatten() for g in row]) for row in rows])
+    largest = float(torch.linalg.svdvals(jacobian)[0]) ** 2
+    assert design.diagnose(module, x).step == pytest.approx(2 / largest, rel=1e-3)
 
 
 @pytest.mark.parametrize("name", ["relu", "tanh", "gelu"])
@@ -317,6 +339,22 @@ def test_what_is_not_seen_is_said():
     assert all(sentence.endswith(".") for sentence in sentences)
 
 
+@pytest.mark.parametrize("last", [nn.Softmax(dim=1), nn.LogSoftmax(dim=1), nn.GLU()])
+def test_what_mixes_units_is_no_activation(last):
+    """Evidence: contract. A softmax and a gate keep or halve the shape, but act on several units at once."""
+    found = design.diagnose(nn.Sequential(nn.Linear(32, 32), nn.ReLU(), nn.Linear(32, 4), last), X)
+    assert any(type(last).__name__ in sentence for sentence in found.unseen)
+    assert found.layers[-1].activation is None
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_is_read_in_float32(dtype):
+    """Evidence: symmetry. A module of half precision has the diagnosis of its own copy in float32."""
+    module = planted.mlp([32] + [64] * 6, "relu", 1.0, 0.0, np.random.default_rng(0)).to(dtype)
+    assert design.diagnose(module, X) == design.diagnose(copy.deepcopy(module).float(), X)
+    assert module[0].weight.dtype == dtype
+
+
 def test_overflow_is_still_diagnosed():
     """Evidence: limit. σ_w² = 10⁶ leaves float32 in a few layers, and is named all the same."""
     assert design.diagnose(sampled(rl.MLP(20, "relu", 1e6)), X).fault == design.VARIANCE_TOO_LARGE
@@ -356,3 +394,8 @@ def test_diagnosis_draws_and_tells():
     assert found.verdict.startswith("saturated tanh (layers.")
     assert len(found.table()) == len(found.layers) == 11
     assert found.layers[-1].place == "read-out"
+
+
+def test_a_single_layer_can_be_drawn():
+    """Evidence: contract. Nothing to say about slopes or units: panels without lines, and no warning."""
+    assert len(design.diagnose(nn.Linear(32, 3), X).plot().axes) == 3

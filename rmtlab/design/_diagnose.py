@@ -37,6 +37,7 @@ def diagnose(module: nn.Module, batch: Any, *, seed: int = 0) -> Diagnosis:
 
     What a norm layer rescales is judged by no variance rule. A copy of the module is diagnosed: parameters,
     gradients, buffers, modes and hooks of the module itself, and torch's own generators, stay as they are.
+    One of half precision is read in float32.
 
     Parameters
     ----------

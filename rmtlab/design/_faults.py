@@ -66,7 +66,8 @@ def _fans(layers: Sequence["Reading"]) -> dict[str, float]:
     """Return fan_out/fan_in for the layers whose variance is explained by fan-out, and by it alone.
 
     With entries of variance v, the common σ_w² of all layers is v·fan_in, v·fan_out, or, as Glorot's, v times the
-    mean of both. Where none of the three fits all layers, each layer may have its own.
+    mean of both. Where none of the three fits all layers, each layer may have its own. Where fan-in fits, as it does
+    for a single layer, weights tell nothing against it.
     """
     used = [r for r in layers if r.layer.place != "read-out" and not r.normalised and not r.isometric]
     used = [r for r in used if r.layer.weight_var > 0]
@@ -75,6 +76,8 @@ def _fans(layers: Sequence["Reading"]) -> dict[str, float]:
     by_in = np.log([r.layer.weight_var for r in used])
     ratio = np.log([r.layer.fan_out / r.layer.fan_in for r in used])
     error = np.sqrt([2 / (r.layer.fan_in * r.layer.fan_out) + _MODEL_ERROR**2 for r in used])
+    if _scatter(by_in, error) <= _FITS:
+        return {}
     critical = float(np.log(np.median([_critical(r) for r in used])))
     by_mean = by_in + np.log((1 + np.exp(ratio)) / 2)
     costs = [_misfit(values, error, critical) for values in (by_in, by_mean, by_in + ratio)]
@@ -88,8 +91,11 @@ def _fans(layers: Sequence["Reading"]) -> dict[str, float]:
 
 def _misfit(values: np.ndarray, error: np.ndarray, critical: float) -> float:
     """Mean squared deviation from a constant, in units of its error; being far from critical counts little."""
-    middle = np.average(values, weights=error**-2)
-    return float(np.mean(((values - middle) / error) ** 2) + (middle - critical) ** 2)
+    return _scatter(values, error) + float(np.average(values, weights=error**-2) - critical) ** 2
+
+
+def _scatter(values: np.ndarray, error: np.ndarray) -> float:
+    return float(np.mean(((values - np.average(values, weights=error**-2)) / error) ** 2))
 
 
 def _each_its_own(by_in: np.ndarray, ratio: np.ndarray, error: np.ndarray, critical: float) -> np.ndarray:

@@ -1,6 +1,7 @@
 """The way of the variance through a finite number of layers, over a whole grid of hyper-parameters."""
 
 from dataclasses import dataclass
+from math import e
 
 import numpy as np
 from scipy.interpolate import CubicSpline
@@ -25,7 +26,8 @@ class _Moments:
     """E φ², E φ′² and E φ′⁴ as functions of q, looked up in a table of logarithms."""
 
     def __init__(self, phi: Activation) -> None:
-        q = np.exp(_NODES)
+        self._nodes = _nodes_of(phi)
+        q = np.exp(self._nodes)
         found = (phi.moment(q), phi.derivative_moment(q), phi.derivative_moment(q, 4))
         if not all(np.isfinite(values).all() for values in found) or not found[1].any():
             raise ValueError(
@@ -34,12 +36,21 @@ class _Moments:
             )
         with np.errstate(divide="ignore"):
             logs = [np.maximum(np.log(values), -745.0) for values in found]
-        self._curves = [CubicSpline(_NODES, values) for values in logs]
+        self._curves = [CubicSpline(self._nodes, values) for values in logs]
 
     def __call__(self, log_q: np.ndarray) -> tuple[np.ndarray, ...]:
         """Return ln E φ², ln E φ′² and ln E φ′⁴; straight lines go on beyond the table."""
-        inside = np.clip(log_q, _NODES[0], _NODES[-1])
+        inside = np.clip(log_q, self._nodes[0], self._nodes[-1])
         return tuple(curve(inside) + curve(inside, 1) * (log_q - inside) for curve in self._curves)
+
+
+def _nodes_of(phi: Activation) -> np.ndarray:
+    """Return all nodes, or those up to q = 1000 where quadrature fails beyond: √q spans too many waves of a sine."""
+    try:
+        phi.derivative_moment(np.exp(_NODES), 4)
+    except ValueError:
+        return _NODES[: np.searchsorted(_NODES, np.log(1e3))]
+    return _NODES
 
 
 def walk(
@@ -74,6 +85,6 @@ def walk(
 
 def _range(dtype: str) -> tuple[float, float]:
     """The logarithms of the smallest normal and the largest number of a format, from e^(depth) of a linear network."""
-    doubling = MeanField("linear", np.e).float_depths(dtype)
-    halving = MeanField("linear", 1 / np.e).float_depths(dtype)
+    doubling = MeanField("linear", e).float_depths(dtype)
+    halving = MeanField("linear", 1 / e).float_depths(dtype)
     return -halving.underflow, doubling.overflow

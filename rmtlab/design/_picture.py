@@ -84,6 +84,7 @@ def diagnosis(found: Diagnosis, figure: Figure | None) -> Figure:
                     *(names.index(finding.layer) + np.array([0.6, 1.4])), color="C1", alpha=0.12, linewidth=0
                 )
     for ax in (top, middle, bottom):
-        ax.legend(fontsize="small")
+        if ax.get_legend_handles_labels()[0]:
+            ax.legend(fontsize="small")
     top.set_title(" · ".join(dict.fromkeys(found.faults)) or "no fault found")
     return figure

@@ -4,6 +4,7 @@ import numpy as np
 import torch
 from scipy.sparse.linalg import ArpackError, LinearOperator, eigsh
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from rmtlab import ntk
 
@@ -16,7 +17,8 @@ def stable_step(module: nn.Module, x: Tensor) -> float | None:
     """Return 2/λ_max of the tangent kernel of all inputs and outputs, or None where there is none."""
     module.eval()
     try:
-        largest = _largest_eigenvalue(module, x)
+        with sdpa_kernel(SDPBackend.MATH):  # the others have no second derivative
+            largest = _largest_eigenvalue(module, x)
     except (ValueError, RuntimeError, TypeError, NotImplementedError, ArpackError):
         return None
     finally:

@@ -118,7 +118,7 @@ class Noise(ABC):
         Raises
         ------
         ValueError
-            If a length is negative.
+            If a length is negative, or noise is shared and there is no axis of inputs.
 
         Examples
         --------
@@ -130,6 +130,8 @@ class Noise(ABC):
         lengths = tuple(_checks.count(n, "shape", minimum=0) for n in lengths)
         if not self.shared:
             return self._draw(_checks.generator(rng), lengths)
+        if not lengths:
+            raise ValueError("shape () has no axis of inputs, which share the draw; give at least (1,).")
         one = self._draw(_checks.generator(rng), (min(lengths[0], 1), *lengths[1:]))
         return np.broadcast_to(one, lengths).copy()
 

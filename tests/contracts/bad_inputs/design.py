@@ -53,6 +53,15 @@ class Uncopied(nn.Module):
         return self.layer(x)
 
 
+class Raising(nn.Module):
+    def __init__(self, error):
+        super().__init__()
+        self.layer, self.error = nn.Linear(3, 2), error
+
+    def forward(self, x):
+        raise self.error
+
+
 def blown_up():
     layer = nn.Linear(3, 2)
     with torch.no_grad():
@@ -77,6 +86,8 @@ CASES = {
         (lambda: design.diagnose(LINE, X * np.nan), "batch holds 12 values that are NaN"),
         (lambda: design.diagnose(LINE, X * 0), "batch is zero everywhere"),
         (lambda: design.diagnose(LINE, "data"), "batch must be an array"),
+        (lambda: design.diagnose(Raising(KeyError("mask")), X), "shape (4, 3): KeyError: 'mask'."),
+        (lambda: design.diagnose(Raising(AssertionError()), X), "shape (4, 3): AssertionError."),
         (lambda: design.diagnose(LINE, X[:, :2]), "can't be run on a batch of the shape (4, 2)"),
         (lambda: design.diagnose(nn.LSTM(3, 2), X), "must give one tensor"),
         (lambda: design.diagnose(Branching(), X), "takes another path for another batch"),

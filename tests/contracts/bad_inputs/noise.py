@@ -65,6 +65,7 @@ CASES = {
     ],
     "Noise.mask": [
         (lambda: noise.Poisson().mask(-1), "at least 0"),
+        (lambda: noise.Poisson(shared=True).mask(()), "no axis of inputs"),
         (lambda: noise.Poisson().mask((2, 1.5)), "whole number"),
         (lambda: noise.Poisson().mask(3, rng=-1), "rng"),
         (lambda: noise.Poisson().mask(3, rng="seed"), "rng"),
