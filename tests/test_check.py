@@ -45,6 +45,14 @@ VALUES = {
     "ntk.step-size": {"inputs": 500, "outputs": 10, "largest": 250.0},
     "architectures.blocks": {"start": 100.0, "factor": 10.0},
     "architectures.critical-ratio": {"activation": "sin"},
+    "mixer.square": {"tokens": 64, "channels": 256},
+    "mixer.rectangle": {"activation": "tanh", "q": 0.5},
+    "coordinates.kernel": {"frequencies": (1.0, 2.0), "difference": 0.125},
+    "coordinates.learnt": {"rate": 2.0, "alias": 0.5, "time": 0.6},
+    "coordinates.bandwidth": {"shown": 100},
+    "width_and_sparsity.variance": {"fan_in": 784, "density": 0.05},
+    "width_and_sparsity.density": {"inputs": 64, "width": 100, "outputs": 10, "factor": 4},
+    "width_and_sparsity.channels": {"tokens": 49, "connections": 1_000_000, "expansion": 2},
 }
 SCALAR, VECTOR, MATRIX = "mock.scalar", "mock.vector", "mock.matrix"
 TRUTHS = {
