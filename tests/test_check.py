@@ -57,6 +57,14 @@ VALUES = {
     "search.trials": {"allowed": 0.07, "step": 0.08, "sure": 0.95},
     "search.window": {"depth": 100},
     "search.interval": {"keep": 0.8},
+    "mixer.square": {"tokens": 64, "channels": 256},
+    "mixer.rectangle": {"activation": "tanh", "q": 0.5},
+    "coordinates.kernel": {"frequencies": (1.0, 2.0), "difference": 0.125},
+    "coordinates.learnt": {"rate": 2.0, "alias": 0.5, "time": 0.6},
+    "coordinates.bandwidth": {"shown": 100},
+    "width_and_sparsity.variance": {"fan_in": 784, "density": 0.05},
+    "width_and_sparsity.density": {"inputs": 64, "width": 100, "outputs": 10, "factor": 4},
+    "width_and_sparsity.channels": {"tokens": 49, "connections": 1_000_000, "expansion": 2},
 }
 SCALAR, VECTOR, MATRIX = "mock.scalar", "mock.vector", "mock.matrix"
 TRUTHS = {

@@ -184,6 +184,15 @@ def test_modules_take_arrays_and_other_precisions(permutation):
         assert torch.equal(module(torch.tensor(inputs)), expected)
 
 
+@pytest.mark.parametrize("permutation", ["commutation", "random"])
+def test_tangent_kernels_of_mixers(permutation):
+    """Equivalent spellings: a network that owns parameters, and blocks that own theirs, against its Jacobian."""
+    module = mixer.network(Shape(4, 3), 5, 2, permutation=permutation, dtype="float64")
+    x = RNG.standard_normal((3, 4, 5))
+    one, two = (rl.ntk.empirical(module, x, method=method) for method in ("layerwise", "jacobian"))
+    np.testing.assert_allclose(one, two, rtol=1e-12, atol=1e-12)
+
+
 def test_training_one_trains_the_other():
     """Contract: a step on the sparse perceptron is a step of the Mixer."""
     block = mixer.block(Shape(4, 3), dtype="float64")

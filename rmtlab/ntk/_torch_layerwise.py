@@ -347,7 +347,10 @@ def _patches(layer: "ConvolutionModule | nn.Conv1d | nn.Conv2d", a: Tensor) -> T
 
 
 def _own_rows(layer: nn.Module, a: Tensor, b: Tensor) -> Tensor:
-    """Return the gradients of one layer's parameters, (n, o, P), from its own small Jacobian."""
+    """Return the gradients of one layer's own parameters, (n, o, P), from its own small Jacobian.
+
+    Layers inside it keep theirs, which ask for gradients: the result is cut off from them.
+    """
     trained = {name: p.detach() for name, p in layer._parameters.items() if p is not None and p.requires_grad}
 
     def of_one(signal: Tensor, errors: Tensor) -> Tensor:
@@ -355,4 +358,4 @@ def _own_rows(layer: nn.Module, a: Tensor, b: Tensor) -> Tensor:
         (pulled,) = vmap(pull)(errors)
         return torch.cat([g.flatten(1) for g in pulled.values()], 1)
 
-    return vmap(of_one)(a, b)
+    return vmap(of_one)(a, b).detach()
