@@ -177,10 +177,7 @@ ANSWERS = {
 # A wrong turn for each question: what stands in the solution, and what a student might write instead.
 PLANTED = {
     "noisy_kernel": ("average + (second_moment - 1) * np.diag(np.diag(average))", "second_moment * average"),
-    "critical": (
-        "critical_weight_var, own.bias_var, noise(parameter)\n",
-        "critical_weight_var, own.bias_var\n",
-    ),
+    "critical": ("own.activation, own.bias_var, noise(parameter)", "own.activation, own.bias_var"),
     "passes": ("(1 - c) / (c * (1 - share))", "(1 - c**2) / (c**2 * (1 - share))"),
     "narrow_noise": ("drift_units_theory = -(6 / p - 1)", "drift_units_theory = -(6 - 1) / p"),
 }
