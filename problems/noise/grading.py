@@ -1,14 +1,16 @@
 """Truths, tolerances and planted errors of the problem set on noise."""
 
+from collections.abc import Callable
+
 import numpy as np
 from scipy import special, stats
 
 from problems.frame.judging import Function, Value
-from rmtlab import noise, signal
+from rmtlab import gaussian, noise, signal
 from rmtlab.coursework import Numbers
 from rmtlab.networks import MLP
 
-AVERAGED, NARROW_DRAWS = 24, 400
+AVERAGED, NARROW_DRAWS = 48, 400
 
 
 def _noisy_kernel(
@@ -66,20 +68,38 @@ def _agreement(own: Numbers) -> float:
     return c / (c + (1 - c) / own.passes)
 
 
+def _pair_scatter(own: Numbers) -> float:
+    """N times the variance of the correlation that one layer gives two passes, at the c of the last layer.
+
+    With signals a, b scaled to E[a²] = 1 the correlation moves by the mean over units of ab − c(a² + b²)/2,
+    of variance E[a²b²](1 + c²/2) − 2cE[a³b] + c²E[a⁴]/2; for dropout E[a⁴] = 6/p, and E[a²b²] and E[a³b] are
+    four times those of two rectified Gaussians.
+    """
+    c = _same(own)
+    cov = np.array([[1.0, c], [c, 1.0]])
+
+    def mean(i: int, j: int) -> float:
+        def power(k: int) -> Callable[[np.ndarray], np.ndarray]:
+            return lambda u: np.maximum(u, 0) ** k
+
+        return 4 * float(gaussian.expectation2(power(i), power(j), cov, kinks=(0.0,)))
+
+    return mean(2, 2) * (1 + c**2 / 2) - 2 * c * mean(3, 1) + 3 * c**2 / own.keep
+
+
 def _agreement_tolerance(own: Numbers) -> float:
     """Four standard errors of a mean over the networks, and what a bias of (6/p − 1)/N in c makes of r.
 
-    The last layer measures r over N units with variance (1−r²)²/N at most. c itself scatters, by c²(6/p−1)/N
-    a layer at most (numerator and denominators of a correlation move together, so it is less), and a layer
-    damps what came before by its slope; r = c/(c + (1−c)/k) passes it on by its derivative. Means of 24
-    networks of twenty students scattered by half of this standard error.
+    The last layer measures r over N units with variance (1−r²)²/N. c scatters in every layer, averaged over
+    k² pairs of passes by no more than for one pair; a layer damps what came before by its slope; and
+    r = c/(c + (1−c)/k) passes it on by its derivative.
     """
     c, r = _same(own), _agreement(own)
-    fluctuation = (6 / own.keep - 1) / own.width
     slope = own.keep * (1 - np.arccos(c) / np.pi)
     passed_on = r**2 / (own.passes * c**2)
-    variance = (1 - r**2) ** 2 / own.width + passed_on**2 * c**2 * fluctuation / (1 - slope**2)
-    return float(4 * np.sqrt(variance / AVERAGED) + passed_on * fluctuation)
+    scatter = passed_on**2 * _pair_scatter(own) / (1 - slope**2)
+    standard_error = np.sqrt(((1 - r**2) ** 2 + scatter) / own.width / AVERAGED)
+    return float(4 * standard_error + passed_on * (6 / own.keep - 1) / own.width)
 
 
 def _log_steps(own: Numbers) -> tuple[float, float]:
@@ -146,7 +166,7 @@ ANSWERS = {
         "agreement_measured": Value(
             _agreement,
             _agreement_tolerance,
-            "four standard errors over 24 networks of your width, and a bias of the order (6/p − 1)/N",
+            "four standard errors over 48 networks of your width, and a bias of the order (6/p − 1)/N",
             absolute=True,
         ),
     },
@@ -177,10 +197,7 @@ ANSWERS = {
 # A wrong turn for each question: what stands in the solution, and what a student might write instead.
 PLANTED = {
     "noisy_kernel": ("average + (second_moment - 1) * np.diag(np.diag(average))", "second_moment * average"),
-    "critical": (
-        "critical_weight_var, own.bias_var, noise(parameter)\n",
-        "critical_weight_var, own.bias_var\n",
-    ),
+    "critical": ("own.activation, own.bias_var, noise(parameter)", "own.activation, own.bias_var"),
     "passes": ("(1 - c) / (c * (1 - share))", "(1 - c**2) / (c**2 * (1 - share))"),
     "narrow_noise": ("drift_units_theory = -(6 / p - 1)", "drift_units_theory = -(6 - 1) / p"),
 }
