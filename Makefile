@@ -36,7 +36,7 @@ bench: env ## time the package beside its peers
 	done
 
 experiments: env ## run the long experiments that chapters store (many minutes; resumes)
-	@set -e; for script in book/foundations/trainability.py book/stability/training_speed.py book/stability/noise_depth.py book/stability/shifted_training.py book/structure/search_budget.py book/wide_limit/width_accuracy.py; do echo "== $$script"; $(BIN)/python $$script; done
+	@set -e; for script in book/foundations/trainability.py book/stability/training_speed.py book/stability/noise_depth.py book/stability/shifted_training.py book/structure/mixer_training.py book/structure/width_sparsity.py book/structure/coordinate_training.py book/structure/search_budget.py book/wide_limit/width_accuracy.py; do echo "== $$script"; $(BIN)/python $$script; done
 
 env: $(VENV)/.installed ## the environment in .venv, from the pinned constraints
 
