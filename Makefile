@@ -1,4 +1,4 @@
-# make book · make test · make serve · make bench · make help
+# make book · make test · make serve · make bench · make help; with problems/ also make problems · make grade · make release
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin

@@ -82,7 +82,7 @@ def _across(own: Numbers) -> float:
     for _ in range(own.depth):
         q = own.weight_var * square + own.bias_var
         mean *= own.weight_var * gaussian.expectation(_on, q, kinks=EDGES)
-        square = gaussian.expectation(lambda z: np.clip(z, -1, 1) ** 2, q, kinks=EDGES)
+        square = float(gaussian.expectation(lambda z: np.clip(z, -1, 1) ** 2, q, kinks=EDGES))
     return float(mean)
 
 

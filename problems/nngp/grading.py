@@ -6,7 +6,7 @@ from scipy.optimize import brentq
 from problems.frame.judging import Function, Value
 from rmtlab import activations, data
 from rmtlab.coursework import Numbers
-from rmtlab.networks import MLP
+from rmtlab.networks import MLP, Network
 from rmtlab.nngp import GaussianProcess, class_targets
 
 NETWORKS, READ_OUTS, READ_OUT_WEIGHT_VAR = 4000, 100, 2.0
@@ -66,7 +66,7 @@ def _kernel_sd_tolerance(own: Numbers) -> float:
     return 4 * np.sqrt((2 + 60 / own.width) / (4 * NETWORKS))
 
 
-def _net(own: Numbers) -> MLP:
+def _net(own: Numbers) -> Network:
     return MLP(own.layers, own.activation, own.weight_var, own.bias_var)
 
 
