@@ -42,7 +42,7 @@ E3 [-1.8, -0.1], E4 [1.0, 1.7], E5 [-1.0, 0.6], E6 [-1.8, -0.2]. So ten new seed
 alone the stored verdicts rest. Nothing else was changed, and no third measurement was to follow.
 
 Finished runs are kept in ``_build/experiments``, so that an interrupted call goes on where it stopped; the result
-goes to ``mixer_training.json`` beside this file. About ten minutes on one core.
+goes to ``mixer_training.json`` beside this file. About thirteen minutes on one core.
 """
 
 import hashlib
