@@ -21,11 +21,11 @@ def _fourier_kernel(
     x1: np.ndarray, x2: np.ndarray, depth: int, weight_var: float, bias_var: float
 ) -> np.ndarray:
     x = np.concatenate([x1, x2])
-    K = weight_var * x @ x.T / x.shape[1] + bias_var
+    averages = x @ x.T / x.shape[1]
     for _ in range(depth):
-        q = np.diag(K)
-        K = weight_var * _dual(q[:, None], q, K) + bias_var
-    return K[: len(x1), len(x1) :]
+        K = weight_var * averages + bias_var
+        averages = _dual(np.diag(K)[:, None], np.diag(K), K)
+    return (weight_var * averages + bias_var)[: len(x1), len(x1) :]
 
 
 def _inputs(own: Numbers, rng: np.random.Generator) -> list[tuple]:
