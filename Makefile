@@ -78,6 +78,6 @@ format: env ## format and mend what can be mended
 	$(BIN)/ruff format .
 
 clean: ## remove what was built
-	rm -rf _build
+	rm -rf $(filter-out _build/grades,$(wildcard _build/*))
 
 -include problems/rules.mk

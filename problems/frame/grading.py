@@ -1,8 +1,10 @@
 """Grade a folder of submissions: in parallel, each in the sandbox, resumed where it stopped."""
 
+import contextlib
 import hashlib
 import json
 import os
+import sys
 import threading
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +17,8 @@ from problems.frame.judging import Finding, Value
 from problems.frame.sandbox import ROOT, Limits, Run, Sandbox
 from problems.frame.submissions import Roster, Submission, collect, normal
 from rmtlab.coursework import numbers
+
+FAILED = "The grader failed on it"
 
 
 @dataclass
@@ -79,14 +83,15 @@ def grade_folder(
     store = to / "records"
     store.mkdir(parents=True, exist_ok=True)
     limits = limits or settings.limits()
-    hidden = [ROOT / "problems", ROOT / "tests" / "problems", folder.resolve(), to.resolve()]
-    worker = _Worker(problem_set, limits, hidden, isolate)
+    worker = _Worker(problem_set, limits, _private(folder, to), isolate)
     version = _version(problem_set, limits)
     records: dict[str, Record] = {}
     waiting = []
     for submission in found:
         key = hashlib.sha256(
-            f"{version}\0{submission.name}\0{submission.owner}\0{_digest(submission.path)}".encode()
+            f"{version}\0{submission.name}\0{submission.owner}\0{_digest(submission.path)}".encode(
+                "utf-8", "surrogatepass"
+            )
         )
         kept = store / f"{key.hexdigest()[:32]}.json"
         if kept.exists():
@@ -97,10 +102,7 @@ def grade_folder(
         say(f"{len(records)} of {len(found)} were graded before.")
     try:
         with ThreadPoolExecutor(jobs or os.cpu_count() or 1) as pool:
-            for done, (record, kept) in enumerate(
-                pool.map(lambda pair: (worker.grade(pair[0]), pair[1]), waiting), 1
-            ):
-                _keep(kept, record)
+            for done, record in enumerate(pool.map(lambda pair: _kept(worker, *pair), waiting), 1):
                 records[record.submission] = record
                 say(
                     f"[{done}/{len(waiting)}] {record.submission}: {record.points:g} {record.reason}".rstrip()
@@ -114,6 +116,32 @@ def grade_folder(
     ordered = [records[submission.name] for submission in found]
     _whose(problem_set, ordered, known)
     return ordered
+
+
+def _private(folder: Path, to: Path) -> list[Path]:
+    """The folders that no submission may see, none inside another: truths, histories, sockets, the marker's own."""
+    needed = [ROOT, *map(Path, sys.path), Path(sys.prefix), Path(sys.base_prefix)]
+    own = [ROOT / "problems", ROOT / "tests" / "problems", ROOT / ".git", ROOT / "_build", Path("/run")]
+    with contextlib.suppress(OSError, RuntimeError):
+        own += [
+            part
+            for part in Path.home().iterdir()
+            if part.is_dir()
+            and not part.is_symlink()
+            and not any(path.is_relative_to(part) for path in needed)
+        ]
+    every = [*own, folder.resolve(), to.resolve()]
+    return [
+        path for path in every if not any(path != other and path.is_relative_to(other) for other in every)
+    ]
+
+
+def _kept(worker: "_Worker", submission: Submission, path: Path) -> Record:
+    """Grade a submission and keep the record, unless the grader itself failed."""
+    record = worker.grade(submission)
+    if not record.reason.startswith(FAILED):
+        _keep(path, record)
+    return record
 
 
 def _keep(path: Path, record: Record) -> None:
@@ -152,7 +180,7 @@ class _Worker:
             if not record.reason:
                 self._run(submission, record)
         except Exception as error:
-            record.reason = f"The grader failed on it; grade it by hand. ({type(error).__name__}: {error})"
+            record.reason = f"{FAILED}; grade it by hand. ({type(error).__name__}: {error})"
         return record
 
     def _unfit(self, submission: Submission) -> str:
@@ -187,7 +215,7 @@ class _Worker:
         if (named := run.values.get("STUDENT_ID")) is not None and named.text is not None:
             record.claimed = normal(named.text)
         record.reason = _story(run)
-        record.notes += [f"It tried to {deed}." for deed in dict.fromkeys(run.refused)]
+        record.notes += [f"It tried to {deed}." for deed in list(dict.fromkeys(run.refused))[:5]]
         for mark in record.marks:
             findings = {
                 name: self._finding(mark.question, name, own, run, inputs) for name in wanted[mark.question]
@@ -223,26 +251,33 @@ def _story(run: Run) -> str:
     return " ".join(told)[:600]
 
 
-def _prompts(problem_set: str) -> dict[str, str]:
-    """The prose of the student version: each cell's text, to the question that it stands in."""
-    titles = {question.title: question.name for question in sets.questions(problem_set)}
-    found, here = {}, ""
-    for cell in sets.student_version(problem_set).cells:
-        if cell.cell_type == "markdown":
-            here = next((name for title, name in titles.items() if f"# {title}" in cell.source), here)
-            found[_squeezed(cell.source)] = here
-    return found
+@dataclass(frozen=True)
+class _Prompts:
+    """What the student version says: the question under each title, and the cells as they are handed out."""
+
+    titles: dict[str, str]
+    cells: frozenset[str]
 
 
-def prose(prompts: dict[str, str], submission: Submission) -> dict[str, str]:
+def _prompts(problem_set: str) -> _Prompts:
+    return _Prompts(
+        {f"# {question.title}": question.name for question in sets.questions(problem_set)},
+        frozenset(
+            _squeezed(cell.source)
+            for cell in sets.student_version(problem_set).cells
+            if cell.cell_type == "markdown"
+        ),
+    )
+
+
+def prose(prompts: _Prompts, submission: Submission) -> dict[str, str]:
     """What a student wrote under each question: the text cells that are not in the student version."""
     found: dict[str, list[str]] = {}
     here = ""
     for kind, source in submission.cells:
         if kind == "markdown" and source.strip():
-            if _squeezed(source) in prompts:
-                here = prompts[_squeezed(source)]
-            else:
+            here = next((name for title, name in prompts.titles.items() if title in source), here)
+            if _squeezed(source) not in prompts.cells:
                 found.setdefault(here, []).append(source.strip())
     return {name: "\n\n".join(texts)[:20_000] for name, texts in found.items()}
 

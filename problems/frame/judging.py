@@ -10,7 +10,7 @@ import os
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from importlib import import_module
 from typing import Any
 
@@ -84,7 +84,7 @@ def truth(question: str, name: str, own: Numbers) -> np.ndarray:
     return _truth(own.problem_set, question, name, _Hashable(own))
 
 
-@lru_cache(maxsize=4096)
+@cache
 def _truth(problem_set: str, question: str, name: str, own: "_Hashable") -> np.ndarray:
     wanted = answers(problem_set)[question][name]
     assert isinstance(wanted, Value)

@@ -15,6 +15,7 @@ import io
 import json
 import os
 import pickle
+import re
 import resource
 import select
 import shutil
@@ -29,6 +30,7 @@ from functools import partial
 
 REPLY_BYTES = 64 * 2**20
 FILE_BYTES = 64 * 2**20
+MOST_PROCESSES = 1024
 TIMED_OUT = 124
 NEWNS, NEWIPC, NEWUSER, NEWPID, NEWNET = 0x00020000, 0x08000000, 0x10000000, 0x20000000, 0x40000000
 MS_NOSUID, MS_NODEV, MS_REC, MS_PRIVATE = 2, 4, 1 << 14, 1 << 18
@@ -43,6 +45,9 @@ NETWORK |= {"socket.sendto", "socket.sendmsg"}
 PROCESSES = frozenset(("subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.fork", "os.forkpty"))
 PROCESSES |= {"os.kill", "os.killpg", "pty.spawn"}
 FOREIGN = frozenset(("ctypes.dlopen", "ctypes.dlsym"))
+
+
+TIMING = re.compile(r"\A\s*%%(?:time|timeit|capture)\b[^\n]*\n|^%time[ \t]+", re.MULTILINE)
 
 
 class TimeUp(BaseException):
@@ -132,14 +137,14 @@ def _supervise(request: dict, scratch: str, writing: int) -> int:
 
     signal.signal(signal.SIGTERM, end)
     deadline = time.monotonic() + request["seconds"] + request["grace"]
-    while os.waitid(os.P_PID, inner, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+    while not (ended := os.waitpid(inner, os.WNOHANG))[0]:
         if time.monotonic() > deadline:
             end()
             os.waitpid(inner, 0)
             return TIMED_OUT
         time.sleep(0.02)
-    status = os.waitstatus_to_exitcode(os.waitpid(inner, 0)[1])
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    status = os.waitstatus_to_exitcode(ended[1])
     if not alone:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(0, signal.SIGTERM)
@@ -282,6 +287,7 @@ def _limit(request: dict) -> None:
     memory = _size() + request["memory"]
     processor = int(request["seconds"] + request["grace"]) + 1
     limits = {"RLIMIT_AS": memory, "RLIMIT_CPU": processor, "RLIMIT_FSIZE": FILE_BYTES, "RLIMIT_CORE": 0}
+    limits["RLIMIT_NPROC"] = MOST_PROCESSES
     for name, most in limits.items():
         with contextlib.suppress(OSError, ValueError):
             resource.setrlimit(getattr(resource, name), (most, most))
@@ -300,6 +306,7 @@ def _refuse(scratch: str, hidden: list[str], tell: Report, foreign: frozenset[st
     """Refuse, from here on, what no problem needs; calls into C too, where nothing else holds them."""
     own = os.path.realpath(scratch) + os.sep
     covered = tuple(os.path.realpath(folder) + os.sep for folder in hidden)
+    paths, network, processes = PATHS, NETWORK, PROCESSES
 
     def refused(deed: str) -> None:
         tell(refused=deed[:200])
@@ -320,13 +327,13 @@ def _refuse(scratch: str, hidden: list[str], tell: Report, foreign: frozenset[st
             writes = bool(set(mode) & set("wax+")) if isinstance(mode, str) else bool(flags & WRITING)
             if path is not None and writes and path != os.devnull and not path.startswith(own):
                 refused(f"write {path}")
-        elif event in PATHS:
+        elif event in paths:
             for path in filter(None, map(inside, arguments[:2])):
                 if not f"{path}{os.sep}".startswith(own):
                     refused(f"change {path}")
-        elif event in NETWORK:
+        elif event in network:
             refused("use the network")
-        elif event in PROCESSES:
+        elif event in processes:
             refused("start or end processes")
         elif event in ("os.listdir", "os.scandir"):
             path = inside(arguments[0] or ".")
@@ -356,7 +363,8 @@ class _Shell:
 def _execute(source: str, world: dict) -> None:
     from IPython.core.inputtransformer2 import TransformerManager
 
-    code = compile(TransformerManager().transform_cell(source), "<cell>", "exec")
+    untimed = TIMING.sub("", source)
+    code = compile(TransformerManager().transform_cell(untimed), "<cell>", "exec")
     try:
         exec(code, world)
     finally:
@@ -364,12 +372,15 @@ def _execute(source: str, world: dict) -> None:
 
 
 def _called(clock: Clock, function: object, arguments: tuple) -> dict:
-    """What a function returns, encoded."""
+    """What a function returns, encoded; of an error its kind alone, since a message could tell the hidden inputs."""
     found: list = []
     if not callable(function):
         return encode(None)
     error = clock.limited(lambda: found.append(encode(function(*copy.deepcopy(arguments)))))
-    return {"error": _described(error)} if error is not None else found[0]
+    if error is None:
+        return found[0]
+    known = isinstance(error, TimeUp | MemoryError)
+    return {"error": _described(error) if known else f"It raised {type(error).__name__[:80]}."}
 
 
 def encode(value: object) -> dict:

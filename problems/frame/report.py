@@ -1,6 +1,7 @@
 """What grading leaves behind: a row a submission, a file for Canvas, a sheet for the marker, a page a student."""
 
 import csv
+import hashlib
 import io
 from html import escape
 from pathlib import Path
@@ -30,14 +31,22 @@ def write(problem_set: str, records: list[Record], to: Path, roster: Path | None
         sheet: manual(problem_set, records, by_hand),
     }
     for record in records:
-        name = "".join(letter if letter.isalnum() or letter in "-_" else "_" for letter in record.submission)
-        files[to / "feedback" / f"{name}.html"] = feedback(problem_set, record, by_hand)
+        files[to / "feedback" / f"{_page(record.submission)}.html"] = feedback(problem_set, record, by_hand)
     for path, text in files.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_suffix(".part")
-        part.write_text(text, encoding="utf-8", newline="")
+        part.write_text(text, encoding="utf-8", errors="replace", newline="")
         part.replace(path)
     return list(files)
+
+
+def _page(submission: str) -> str:
+    """A file name for a submission's page, with a hash where two could share one or it were too long."""
+    plain = submission.replace(".", "_")
+    safe = "".join(letter if letter.isalnum() or letter in "-_" else "_" for letter in plain)
+    if safe == plain and len(safe) <= 100:
+        return safe
+    return f"{safe[:60]}-{hashlib.sha256(submission.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}"
 
 
 def total(record: Record, by_hand: dict[tuple[str, str], tuple[float, str]]) -> float:
@@ -91,6 +100,7 @@ def canvas(
 def manual(problem_set: str, records: list[Record], by_hand: dict[tuple[str, str], tuple[float, str]]) -> str:
     """The marker's sheet: fill in points and comment, then run the grading again; nothing is lost by that."""
     rows = [["submission", "student", "question", "possible", "points", "comment", "rubric", "written"]]
+    graded = {record.submission for record in records}
     for record in records:
         for question in sets.questions(problem_set):
             if question.manual:
@@ -99,6 +109,11 @@ def manual(problem_set: str, records: list[Record], by_hand: dict[tuple[str, str
                 rows.append(
                     [*told, str(points), comment, question.rubric, record.prose.get(question.name, "")]
                 )
+    rows += [
+        [name, "", question, "", f"{points:g}", comment, "", "(not in this folder)"]
+        for (name, question), (points, comment) in by_hand.items()
+        if name not in graded
+    ]
     return _table(rows)
 
 

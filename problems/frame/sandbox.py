@@ -136,7 +136,11 @@ class Sandbox:
 
     def _started(self) -> "subprocess.Popen[bytes]":
         if self._process is None or self._process.poll() is not None:
-            clean = {name: value for name, value in os.environ.items() if name != SECRET}
+            clean = {
+                name: value
+                for name, value in os.environ.items()
+                if name not in (SECRET, "SSH_AUTH_SOCK", "XDG_RUNTIME_DIR") and not name.startswith("DBUS_")
+            }
             threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
             self._process = subprocess.Popen(
                 [sys.executable, str(Path(__file__).with_name("nursery.py"))],

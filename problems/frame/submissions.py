@@ -41,7 +41,8 @@ class Submission:
 
 def normal(student: str) -> str:
     """An ID as it is compared: without blanks and capitals."""
-    return "".join(str(student).split()).casefold()
+    readable = str(student).encode("utf-8", "replace").decode()
+    return "".join(readable.split()).casefold()
 
 
 class Roster:
@@ -102,7 +103,7 @@ def _read(path: Path, name: str, roster: Roster) -> Submission:
         _describe(submission)
         if not any(source.strip() for source in submission.code):
             submission.trouble = "There is no code in it."
-    except (OSError, ValueError, RecursionError, MemoryError, zipfile.BadZipFile, RuntimeError) as error:
+    except Exception as error:
         submission.trouble = str(error) if isinstance(error, _Unreadable) else f"It cannot be read: {error}"
     submission.owner = _owner(submission, roster)
     return submission
@@ -179,7 +180,7 @@ def _describe(submission: Submission) -> None:
     code = "\n".join(submission.code)
     named = [match for match in re.findall(r"""coursework\.numbers\(\s*["'](\w+)["']""", code)]
     submission.problem_set = next((name for name in named if name in problem_sets()), None)
-    if match := re.search(r"^STUDENT_ID\s*=\s*(.+?)\s*(#.*)?$", code, re.MULTILINE):
+    if match := re.search(r"^STUDENT_ID[ \t]*=[ \t]*([^\n]{1,300})", code, re.MULTILINE):
         try:
             submission.claimed = normal(ast.literal_eval(match[1]))
         except (ValueError, SyntaxError, RecursionError, MemoryError):
@@ -200,6 +201,11 @@ def _owner(submission: Submission, roster: Roster) -> str | None:
         submission.notes.append("Neither the file's name nor the notebook tells an ID of the roster.")
         return submission.claimed
     if submission.claimed is not None and submission.claimed in map(normal, [*whole, *parts]):
+        return submission.claimed
+    if submission.claimed is not None and re.search(r"_\d+_\d+_", submission.name):
+        submission.notes.append(
+            "The numbers in the file's name are Canvas's own; the notebook's ID was taken."
+        )
         return submission.claimed
     if told := next(
         (normal(part) for part in whole if re.fullmatch(r"[A-Za-z]{0,4}\d{4,}", part.strip())), None

@@ -14,8 +14,8 @@ NUMBERS = {
     "agreement": Grid(0.90, 0.97, 0.01),
     "passes": Whole(4, 8),
     "width": Whole(150, 220),
-    "narrow_width": Whole(40, 60),
+    "narrow_width": Whole(50, 65),
     "narrow_depth": Whole(15, 25),
-    "narrow_keep": Grid(0.50, 0.70, 0.01),
+    "narrow_keep": Grid(0.60, 0.75, 0.01),
     "seed": Whole(0, 999_999),
 }

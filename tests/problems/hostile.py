@@ -61,6 +61,25 @@ def old_format(student):
     return json.dumps({"nbformat": 3, "worksheets": [{"cells": cells}]}).encode()
 
 
+def timed(student):
+    """The right answers, each cell under a magic that times it."""
+    held = json.loads(right(student))
+    for cell in held["cells"]:
+        if cell["cell_type"] == "code":
+            cell["source"] = "%%time\n" + "".join(cell["source"])
+    return json.dumps(held).encode()
+
+
+def torn(student):
+    """A zip file whose compressed bytes are damaged."""
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("work.ipynb", right(student))
+    whole = bytearray(data.getvalue())
+    whole[60:200] = bytes(255 - byte for byte in whole[60:200])
+    return bytes(whole)
+
+
 def zipped(**files):
     data = io.BytesIO()
     with zipfile.ZipFile(data, "w") as archive:
@@ -203,5 +222,18 @@ def cases(victim: Path):
             0,
             "ValueError",
         ),
+        ("s1000046_history.ipynb", notebook(f"open({str(ROOT / '.git' / 'HEAD')!r})"), 0, "may not read"),
+        ("s1000047_torn.zip", torn("s1000047"), 0, "cannot be read"),
+        ("surrogate.ipynb", notebook(student="\\ud800"), 0, "Error"),
+        ("s1000048_words.ipynb", notebook("raise ValueError('\\ud800')"), 0, "ValueError"),
+        (
+            "s1000049_blanks.ipynb",
+            json.dumps(
+                {"cells": [{"cell_type": "code", "source": "STUDENT_ID" + " " * 10**5 + "x"}]}
+            ).encode(),
+            0,
+            "SyntaxError",
+        ),
+        ("s1000050_timed.ipynb", timed("s1000050"), None, "All computed answers are right"),
         ("s1000045_flood.ipynb", notebook("import os\nwhile True: print('x' * 10**6)"), 0, "time was over"),
     ]

@@ -2,12 +2,13 @@
 
 import csv
 import shutil
+from pathlib import Path
 
 import pytest
 
 from problems.frame import grading, report, sets
 from problems.frame.sandbox import Limits
-from problems.frame.submissions import Roster
+from problems.frame.submissions import Roster, Submission
 from tests.problems import hostile
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -50,6 +51,34 @@ def test_each_of_more_than_thirty_gets_its_row_and_its_reason(graded):
         assert row["reason"], name
         assert fragment in f"{row['reason']} {row['notes']}", (name, row)
         assert float(row["points"]) == (FULL if points is None else points), (name, row)
+
+
+def test_errors_do_not_tell_the_hidden_inputs(tmp_path):
+    (tmp_path / "in").mkdir()
+    telling = hostile.notebook("def variance_map(*a):\n    raise ValueError(repr(a))")
+    (tmp_path / "in" / "s1000001.ipynb").write_bytes(telling)
+    (record,) = grading.grade_folder(
+        tmp_path / "in", hostile.NAME, tmp_path / "out", limits=LIMITS, say=quiet
+    )
+    message = next(mark.message for mark in record.marks if mark.question == "variance_map")
+    assert "raised ValueError" in message
+    assert "(" not in message
+
+
+def test_prose_stands_under_its_question():
+    """A new cell below an untouched placeholder, and words put into a prompt, belong to that problem."""
+    prompts = grading._prompts(hostile.NAME)
+    manual = [question for question in sets.questions(hostile.NAME) if question.manual]
+    handed_out = [(cell.cell_type, cell.source) for cell in sets.student_version(hostile.NAME).cells]
+    assert grading.prose(prompts, Submission(Path(), "x", handed_out)) == {}
+    for question in manual:
+        first = next(i for i, (_, source) in enumerate(handed_out) if f"# {question.title}" in source)
+        placeholder = next(i for i in range(first, len(handed_out)) if "Type your answer" in handed_out[i][1])
+        below = [*handed_out[: placeholder + 1], ("markdown", "my words"), *handed_out[placeholder + 1 :]]
+        assert grading.prose(prompts, Submission(Path(), "x", below)) == {question.name: "my words"}
+        kind, source = handed_out[first]
+        inside = [*handed_out[:first], (kind, f"{source} my words"), *handed_out[first + 1 :]]
+        assert grading.prose(prompts, Submission(Path(), "x", inside))[question.name].endswith("my words")
 
 
 def test_nothing_was_harmed(graded):
@@ -114,6 +143,11 @@ def test_grading_goes_on_where_it_stopped_and_keeps_the_markers_points(three, tm
     again = grading.grade_folder(three, None, out, roster=roster, limits=LIMITS, say=quiet)
     report.write(hostile.NAME, again, out, roster)
     assert rows(out / "manual.csv")[0]["points"] == "3.5"
+    report.write(hostile.NAME, again[1:], out, roster)
+    assert [
+        row["points"] for row in rows(out / "manual.csv") if row["submission"] == again[0].submission
+    ] == ["3.5"]
+    report.write(hostile.NAME, again, out, roster)
     found = {row["student"]: row for row in rows(out / "grades.csv")}
     assert float(found["s1000001"]["points"]) == FULL + 3.5
     canvas = rows(out / "canvas.csv")
