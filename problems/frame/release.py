@@ -18,7 +18,7 @@ PRIVATE = ("problems", "tests/problems")
 STUDENT = "coursework"
 SITE = "site"
 MARKS = ("# BEGIN SOLUTION", "# END SOLUTION", "# BEGIN TESTS", "# HIDDEN", "problems.frame")
-SHORTEST = 24
+SHORTEST, LONG = 24, 60
 
 
 def release(root: Path, to: Path, *, site: bool = True) -> list[str]:
@@ -120,9 +120,10 @@ def _private_texts(problem_set: str) -> Iterator[tuple[str, str]]:
 
 
 def _passages(text: str) -> Iterator[str]:
-    """Every two lines in a row, without white space, that are long enough to be told from common code."""
+    """Long lines, and every two lines in a row, without white space, if they can be told from common code."""
     lines = [_squeezed(line) for line in text.splitlines()]
     lines = [line for line in lines if line and not line.startswith(("#", "import", "from", '"""#'))]
+    yield from (line for line in lines if len(line) >= LONG)
     for first, second in pairwise(lines):
         if len(first) + len(second) >= SHORTEST and min(len(first), len(second)) >= 6:
             yield first + second
