@@ -255,7 +255,7 @@ def region(
         The grid; by default σ_w² = 0.05 … 4 and σ_b² = 0 … 0.5.
     dtype : str
         The format whose smallest normal and largest number bound q^l, as in
-        :meth:`rmtlab.signal.MeanField.float_depths`.
+        :meth:`~rmtlab.signal.MeanField.float_depths`.
     correlation : float
         How many depth scales ξ_c a network may be deep. Six is the bound that [1]_ and [2]_ found by experiment.
     gradient : float
