@@ -12,7 +12,8 @@ from problems.frame.submissions import Roster, Submission
 from tests.problems import hostile
 
 pytestmark = pytest.mark.filterwarnings("ignore")
-LIMITS = Limits(seconds=16, cell_seconds=2, memory=2**29, grace=3)
+LIMITS = Limits(seconds=90, cell_seconds=15, memory=2**29, grace=3)
+BRIEF = Limits(seconds=12, cell_seconds=2, memory=2**29, grace=3)
 FULL = sum(question.points for question in sets.questions(hostile.NAME) if not question.manual)
 
 
@@ -27,18 +28,29 @@ def rows(path):
 
 @pytest.fixture(scope="module")
 def graded(tmp_path_factory):
-    """Every hostile submission, graded once: (cases, folder, rows of grades.csv, victim)."""
+    """Every hostile submission, graded once: (cases, home, rows of grades.csv, victim).
+
+    What never ends is in a folder of its own, with little time; the others have more than they need.
+    """
     home = tmp_path_factory.mktemp("hostile")
-    folder, victim = home / "in", home / "victim"
-    folder.mkdir(), victim.mkdir()
+    victim = home / "victim"
+    for folder in (home / "in", home / "endless", victim):
+        folder.mkdir()
     (victim / "thesis.txt").write_text("ten years of work")
     cases = hostile.cases(victim)
-    for name, content, _, _ in cases:
-        (folder / name).write_bytes(content)
-    (folder / "link.ipynb").symlink_to(victim / "thesis.txt")
-    records = grading.grade_folder(folder, hostile.NAME, home / "out", limits=LIMITS, jobs=2, say=quiet)
+    for name, content, points, fragment in cases:
+        endless = points == 0 and fragment == "time was over"
+        (home / ("endless" if endless else "in") / name).write_bytes(content)
+    (home / "in" / "link.ipynb").symlink_to(victim / "thesis.txt")
+    records = [
+        record
+        for folder, limits in (("in", LIMITS), ("endless", BRIEF))
+        for record in grading.grade_folder(
+            home / folder, hostile.NAME, home / "out", limits=limits, jobs=2, say=quiet
+        )
+    ]
     report.write(hostile.NAME, records, home / "out")
-    return cases, folder, rows(home / "out" / "grades.csv"), victim
+    return cases, home, rows(home / "out" / "grades.csv"), victim
 
 
 def test_each_of_more_than_thirty_gets_its_row_and_its_reason(graded):
@@ -82,22 +94,23 @@ def test_prose_stands_under_its_question():
 
 
 def test_nothing_was_harmed(graded):
-    cases, folder, _, victim = graded
+    cases, home, _, victim = graded
     assert (victim / "thesis.txt").read_text() == "ten years of work"
-    assert {path.name for path in folder.iterdir()} == {name for name, *_ in cases} | {"link.ipynb"}
-    assert all((folder / name).read_bytes() == content for name, content, *_ in cases)
+    left = {path.name: path for folder in ("in", "endless") for path in (home / folder).iterdir()}
+    assert set(left) == {name for name, *_ in cases} | {"link.ipynb"}
+    assert all(left[name].read_bytes() == content for name, content, *_ in cases)
     assert (sets.source_path(hostile.NAME)).exists()
 
 
 def test_without_namespaces_the_hook_and_the_limits_hold(graded, tmp_path):
     """As on a system that has none: the same deeds are refused."""
-    _, folder, _, victim = graded
+    _, home, _, victim = graded
     (tmp_path / "in").mkdir()
     for number in (23, 26, 28, 29, 30, 31, 32, 34, 35, 39):
-        for path in folder.glob(f"s10000{number}_*"):
+        for path in home.glob(f"*/s10000{number}_*"):
             shutil.copy(path, tmp_path / "in")
     records = grading.grade_folder(
-        tmp_path / "in", hostile.NAME, tmp_path / "out", limits=LIMITS, jobs=1, isolate=False, say=quiet
+        tmp_path / "in", hostile.NAME, tmp_path / "out", limits=BRIEF, jobs=1, isolate=False, say=quiet
     )
     assert len(records) == 10
     assert all(record.points == 0 and record.reason for record in records)
