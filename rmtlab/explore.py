@@ -28,6 +28,7 @@ import matplotlib
 import numpy as np
 import traitlets
 from matplotlib import pyplot
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure as Picture
 
 from rmtlab import _checks
@@ -353,13 +354,28 @@ def _sentence(text: Any, name: str, purpose: str) -> str:
 
 def _to_svg(picture: Picture) -> str:
     """Return the picture as compact SVG text: no metadata, no indentation, coordinates to 0.01 pt."""
-    buffer = io.StringIO()
-    with matplotlib.rc_context({"svg.hashsalt": "rmtlab", "svg.fonttype": "path"}):
-        picture.savefig(buffer, format="svg", metadata={"Date": None})
-    text = buffer.getvalue()
+    text = _svg(picture)
     text = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->", "", text[text.index("<svg") :], flags=re.DOTALL)
     text = re.sub(r'(?<=\sd=")[^"]*', _rounded, text)
     return re.sub(r"\s+", " ", re.sub(r">\s+<", "><", text)).strip()
+
+
+def _svg(picture: Picture) -> str:
+    """Return what ``picture.savefig`` writes, without its second drawing for the layout's sake."""
+    buffer, canvas, dpi, layout = io.StringIO(), picture.canvas, picture.dpi, picture.get_layout_engine()
+    try:
+        with matplotlib.rc_context({"svg.hashsalt": "rmtlab", "svg.fonttype": "path"}):
+            own = FigureCanvasSVG(picture)
+            if layout is not None:
+                layout.execute(picture)
+                picture.set_layout_engine("none")
+            own.print_svg(buffer, metadata={"Date": None})
+    finally:
+        picture.set_canvas(canvas)
+        picture.set_dpi(dpi)
+        if layout is not None:
+            picture.set_layout_engine(layout)
+    return buffer.getvalue()
 
 
 def _rounded(path: re.Match[str]) -> str:

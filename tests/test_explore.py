@@ -1,8 +1,10 @@
 """Evidence: contract. The state that a page carries is checked against the pictures that `draw` makes."""
 
+import io
 import json
 import re
 
+import matplotlib
 import pytest
 from bs4 import BeautifulSoup
 from matplotlib import pyplot
@@ -144,3 +146,19 @@ def test_state_in_the_page_cannot_end_its_script(static):
     assert html.count("</script>") == 1
     _, state = page_of(explore.figure(draw, sliders, **WORDS))
     assert state["controls"][0]["label"] == "</script><b>"
+
+
+@pytest.mark.parametrize("layout", [None, "constrained", "tight"])
+def test_one_drawing_gives_the_picture_that_savefig_saves_and_leaves_the_figure_as_it_was(layout):
+    def logarithmic():
+        fig = Canvas(figsize=(2, 1.5), layout=layout, dpi=130)
+        fig.add_subplot(xlabel="$x^2$", ylabel="a long label", xscale="log").plot([1, 100], [0.5, 2e5])
+        return fig
+
+    fig, saved = logarithmic(), io.StringIO()
+    state = fig.canvas, fig.dpi, fig.get_layout_engine(), fig.get_size_inches().tolist()
+    ours = explore._svg(fig)
+    assert (fig.canvas, fig.dpi, fig.get_layout_engine(), fig.get_size_inches().tolist()) == state
+    with matplotlib.rc_context({"svg.hashsalt": "rmtlab", "svg.fonttype": "path"}):
+        logarithmic().savefig(saved, format="svg", metadata={"Date": None})
+    assert ours == saved.getvalue()
