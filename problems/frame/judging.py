@@ -6,12 +6,14 @@ inputs from a salt that only the grader reads, tolerances from theory.
 """
 
 import hashlib
+import json
 import os
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,6 +21,8 @@ import numpy as np
 from problems.frame.sandbox import ROOT, SECRET, Answer
 from rmtlab.coursework import Numbers
 
+UNANSWERED = "Not answered: nothing has been put into it."
+METADATA = Path("/autograder/submission_metadata.json")
 SALT_FILE = ROOT / "problems" / "salt.txt"
 
 
@@ -125,9 +129,13 @@ def judge_function(
     wanted = answers(own.problem_set)[question][name]
     assert isinstance(wanted, Function)
     if len(given) != len(inputs):
-        return Finding(False, "Not answered." if not given else "Its values cannot be read.")
+        return Finding(
+            False, UNANSWERED if not given else "Its values cannot be read: return numbers or an array."
+        )
     for arguments, answer in zip(inputs, given, strict=True):
         truth = np.asarray(wanted.truth(*arguments), dtype=float)
+        if answer.missing:
+            return Finding(False, "Not answered: there is no function of this name, or it returns nothing.")
         found = _compare(answer, truth, wanted.tolerance * _scale(truth), wanted.why)
         if not found.ok:
             return found
@@ -136,19 +144,30 @@ def judge_function(
 
 def _compare(given: Answer, truth: np.ndarray, slack: float, why: str) -> Finding:
     if given.missing:
-        return Finding(False, "Not answered.")
+        return Finding(False, UNANSWERED)
     if given.numbers is None:
-        return Finding(False, given.error or "A text was given where numbers are asked for.")
+        return Finding(
+            False, given.error or "A text was given where numbers are asked for: leave out the quotes."
+        )
     numbers = given.numbers.reshape(()) if truth.ndim == 0 and given.numbers.size == 1 else given.numbers
     if numbers.shape != truth.shape:
-        return Finding(False, f"The shape is {numbers.shape}, but {truth.shape} is asked for.")
+        shapes = [
+            f"an array of shape {shape}" if shape else "a single number"
+            for shape in (numbers.shape, truth.shape)
+        ]
+        return Finding(False, f"This is {shapes[0]}, but {shapes[1]} is asked for.")
     if not np.all(np.isfinite(numbers)):
-        return Finding(False, "There is a NaN or an infinity in it.")
+        return Finding(
+            False, "There is a NaN or an infinity in it: look for a division by zero or an overflow."
+        )
     error = float(np.max(np.abs(numbers - truth), initial=0.0))
     if error <= slack:
         return Finding(True, "Right.")
-    size = "near, but not within" if error <= 5 * slack else "far outside"
-    return Finding(False, f"This is {size} the tolerance ({why}).")
+    if error <= 5 * slack:
+        size, look = "near, but not within", "at accuracy, at the number of draws and at small terms"
+    else:
+        size, look = "far outside", "for a factor, a square root or a layer too many or too few"
+    return Finding(False, f"This is {size} the tolerance ({why}): look {look}.")
 
 
 def _scale(truth: np.ndarray) -> float:
@@ -171,7 +190,7 @@ def demand(problem_set: str, question: str, name: str, world: Mapping[str, Any])
     from problems.frame.settings import course
     from rmtlab.coursework import numbers
 
-    own = numbers(problem_set, world["STUDENT_ID"], course=course())
+    own = numbers(problem_set, _claimed(world.get("STUDENT_ID")), course=course())
     wanted = answers(problem_set)[question][name]
     if isinstance(wanted, Value):
         found = judge_value(question, name, own, Answer.decoded(encode(world.get(name))))
@@ -183,3 +202,37 @@ def demand(problem_set: str, question: str, name: str, world: Mapping[str, Any])
         found = judge_function(question, name, own, inputs, given)
     if not found.ok:
         raise AssertionError(found.message)
+
+
+def _claimed(student: Any) -> str:
+    """The ID that a notebook names, refused where Gradescope knows that somebody else handed it in."""
+    from problems.frame.settings import id_is_email
+
+    if not isinstance(student, str) or not student.strip():
+        raise AssertionError(
+            "The notebook has no STUDENT_ID: write yours between the quotes of the second cell."
+        )
+    users = _users()
+    emails = {str(user["email"]) for user in users if user.get("email")}
+    ids = {str(user["sid"]) for user in users if user.get("sid")}
+    known = ids | emails | {email.partition("@")[0] for email in emails}
+    if (ids or (emails and id_is_email())) and _folded(student) not in map(_folded, known):
+        told = ", ".join(sorted(ids or emails))
+        raise AssertionError(
+            f"The notebook draws the numbers of {student!r}, but Gradescope has it from {told}: write your own "
+            "STUDENT_ID, and do it again with your own numbers."
+        )
+    return student
+
+
+def _users() -> list[dict[str, Any]]:
+    """Who handed this in, as far as Gradescope says; nobody elsewhere."""
+    try:
+        users = json.loads(METADATA.read_text(encoding="utf-8"))["users"]
+        return [user for user in users if isinstance(user, dict)]
+    except (OSError, ValueError, TypeError, KeyError):
+        return []
+
+
+def _folded(name: str) -> str:
+    return "".join(name.split()).casefold()

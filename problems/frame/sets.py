@@ -5,6 +5,7 @@ The source is an Otter-Grader notebook, ``problems/<set>/<set>.ipynb``; Otter ma
 
 import contextlib
 import io
+import json
 import re
 import shutil
 import tempfile
@@ -50,8 +51,16 @@ def source_path(problem_set: str) -> Path:
 @cache
 def source(problem_set: str) -> nbformat.NotebookNode:
     """The set as written, with the name of the course put in."""
-    text = source_path(problem_set).read_text(encoding="utf-8")
-    return nbformat.reads(text.replace(PLACEHOLDER, settings.course()), as_version=4)
+    notebook = nbformat.read(source_path(problem_set), as_version=4)
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.source = cell.source.replace(f'"{PLACEHOLDER}"', _quoted(settings.course()))
+    return notebook
+
+
+def _quoted(text: str) -> str:
+    """A text in double quotes, as Python reads it and as nothing else can."""
+    return json.dumps(text, ensure_ascii=False)
 
 
 @cache
@@ -113,7 +122,7 @@ def untouched(problem_set: str, student: str) -> nbformat.NotebookNode:
 
 
 def _as(student: str, code: str) -> str:
-    return re.sub(r"(?m)^STUDENT_ID = .*$", f"STUDENT_ID = {student!r}", code)
+    return re.sub(r"(?m)^STUDENT_ID = .*$", lambda _: f"STUDENT_ID = {student!r}", code)
 
 
 @cache

@@ -9,12 +9,27 @@ from problems.frame.sandbox import ROOT, Limits
 
 @cache
 def _settings() -> dict[str, Any]:
-    return tomllib.loads((ROOT / "problems" / "course.toml").read_text(encoding="utf-8"))
+    path = ROOT / "problems" / "course.toml"
+    try:
+        found = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except ValueError as error:
+        raise SystemExit(
+            f"{path} cannot be read: {error}. A name that holds double quotes or backslashes stands in single "
+            "quotes; save the file as UTF-8."
+        ) from None
+    if not isinstance(found.get("course"), str) or not found["course"].strip():
+        raise SystemExit(f'{path} names no course: write course = "…", with the name between the quotes.')
+    return found
 
 
 def course() -> str:
     """The public name of the course, from which every student's numbers are drawn."""
-    return str(_settings()["course"])
+    return _settings()["course"]
+
+
+def id_is_email() -> bool:
+    """Whether students write their email address as STUDENT_ID, so that Gradescope can tell whose it is."""
+    return bool(_settings().get("id_is_email", False))
 
 
 def limits() -> Limits:
