@@ -55,13 +55,14 @@ def build() -> int:
 def grade_folder(folder: Path, problem_set: str | None, roster: Path | None, jobs: int | None) -> int:
     """Grade a folder; say where the results are."""
     if not folder.is_dir():
-        sys.exit(f"There is no folder {folder}: make grade SUBMISSIONS=folder")
+        sys.exit(f"There is no folder {folder}: unpack the submissions, then make grade SUBMISSIONS=folder")
     to = BUILT / "grades" / (problem_set or folder.resolve().name)
+    report.read_manual(to / "manual.csv")
     records = grading.grade_folder(folder, problem_set, to, roster=roster, jobs=jobs)
     if not records:
         sys.exit(f"There is nothing in {folder} to grade.")
     problem_set = problem_set or grading.set_of(records)
-    report.write(problem_set, records, to, roster)
+    report.write(problem_set, records, to, roster, say=print)
     print(f"{len(records)} submissions graded. {_told(to / 'grades.csv')} has a row and a reason for each,")
     print(f"{_told(to / 'canvas.csv')} is for Canvas, {_told(to / 'manual.csv')} for the marker;")
     print(f"{_told(to / 'feedback')} has a page for each student.")

@@ -15,10 +15,11 @@ from typing import Any
 from problems.frame import judging, sets, settings
 from problems.frame.judging import Finding, Value
 from problems.frame.sandbox import ROOT, Limits, Run, Sandbox
-from problems.frame.submissions import Roster, Submission, collect, normal
+from problems.frame.submissions import INLINE, Roster, Submission, collect, normal
 from rmtlab.coursework import numbers
 
 FAILED = "The grader failed on it"
+UNGRADED = "Not graded."
 
 
 @dataclass
@@ -130,7 +131,8 @@ def _private(folder: Path, to: Path) -> list[Path]:
             and not part.is_symlink()
             and not any(path.is_relative_to(part) for path in needed)
         ]
-    every = [*own, folder.resolve(), to.resolve()]
+    own += [copy for path in sys.path if (copy := Path(path).resolve() / "problems").is_dir()]
+    every = list(dict.fromkeys([*own, folder.resolve(), to.resolve()]))
     return [
         path for path in every if not any(path != other and path.is_relative_to(other) for other in every)
     ]
@@ -170,7 +172,7 @@ class _Worker:
         record = Record(submission.name, submission.owner, submission.claimed, notes=list(submission.notes))
         record.problem_set = self._set
         record.marks = [
-            Mark(question.name, 0.0, question.points, "Not graded.")
+            Mark(question.name, 0.0, question.points, UNGRADED)
             for question in sets.questions(self._set)
             if not question.manual
         ]
@@ -188,9 +190,15 @@ class _Worker:
         if submission.trouble:
             return submission.trouble
         if submission.problem_set not in (None, self._set):
-            return f"This is the problem set {submission.problem_set!r}, not {self._set!r}."
+            return (
+                f"This is the problem set {submission.problem_set!r}, not {self._set!r}: hand in the notebook of "
+                "this one."
+            )
         if not submission.owner:
-            return "Whose it is cannot be told: neither the file's name nor the notebook has an ID."
+            return (
+                "Whose it is cannot be told: neither the file's name nor the notebook has an ID. Write yours "
+                "into STUDENT_ID, run the notebook from the top and hand it in again."
+            )
         return ""
 
     def _box(self) -> Sandbox:
@@ -214,7 +222,7 @@ class _Worker:
         self.alone = self.alone and run.alone
         if (named := run.values.get("STUDENT_ID")) is not None and named.text is not None:
             record.claimed = normal(named.text)
-        record.reason = _story(run)
+        record.reason = _story(run, submission)
         record.notes += [f"It tried to {deed}." for deed in list(dict.fromkeys(run.refused))[:5]]
         for mark in record.marks:
             findings = {
@@ -231,55 +239,83 @@ class _Worker:
                 for name in wanted[mark.question]
                 if name in run.values and run.values[name].numbers is not None
             }
+        if record.claimed not in (None, record.student) and record.points < sum(
+            m.possible for m in record.marks
+        ):
+            record.reason = (
+                f"The notebook draws the numbers of {record.claimed!r}, but it is graded with those of "
+                f"{record.student!r}: write that ID into STUDENT_ID and do it again with your own numbers. "
+                f"{record.reason}"
+            ).rstrip()
 
     def _finding(
         self, question: str, name: str, own: Any, run: Run, inputs: dict[str, list[tuple]]
     ) -> Finding:
         if run.ended != "finished" and name not in run.values and name not in run.calls:
-            return Finding(False, run.ended)
+            return Finding(False, "Not reached: the run ended before it could be read.")
         if name in inputs:
             return judging.judge_function(question, name, own, inputs[name], run.calls.get(name, []))
         return judging.judge_value(question, name, own, run.values.get(name, judging.Answer(missing=True)))
 
 
-def _story(run: Run) -> str:
+def _story(run: Run, submission: Submission) -> str:
     """What went wrong in running it, the most important first; nothing if it all ran."""
     told = [] if run.ended == "finished" else [run.ended]
-    told += [f"Cell {cell + 1}: {error}" for cell, error in sorted(run.errors.items())[:3]]
+    places = [number for number, (kind, _) in enumerate(submission.cells, 1) if kind == "code"]
+    for cell, error in sorted(run.errors.items())[:3]:
+        if cell < len(places):
+            first = next((line.strip() for line in submission.code[cell].splitlines() if line.strip()), "")
+            told.append(f"Cell {places[cell]} from the top ({first[:40]!r}) failed: {error.rstrip('.: ')}.")
     if len(run.errors) > 3:
         told.append(f"{len(run.errors) - 3} more cells failed.")
-    return " ".join(told)[:600]
+    return " ".join(told)
 
 
 @dataclass(frozen=True)
 class _Prompts:
-    """What the student version says: the question under each title, and the cells as they are handed out."""
+    """What the student version says: the question under each title, those that a person marks, and the cells."""
 
     titles: dict[str, str]
+    manual: tuple[str, ...]
     cells: frozenset[str]
 
 
 def _prompts(problem_set: str) -> _Prompts:
     return _Prompts(
         {f"# {question.title}": question.name for question in sets.questions(problem_set)},
-        frozenset(
-            _squeezed(cell.source)
-            for cell in sets.student_version(problem_set).cells
-            if cell.cell_type == "markdown"
-        ),
+        tuple(question.name for question in sets.questions(problem_set) if question.manual),
+        frozenset(_squeezed(cell.source) for cell in sets.student_version(problem_set).cells),
     )
 
 
 def prose(prompts: _Prompts, submission: Submission) -> dict[str, str]:
-    """What a student wrote under each question: the text cells that are not in the student version."""
-    found: dict[str, list[str]] = {}
-    here = ""
-    for kind, source in submission.cells:
-        if kind == "markdown" and source.strip():
+    """What a student wrote under each question: the text cells that are not in the student version.
+
+    Under a question that a person marks, code that was added too; and where pictures are, since a sheet shows
+    none. Where nothing stands under such a question, it says which cells elsewhere hold something.
+    """
+    texts: dict[str, list[str]] = {}
+    pictures: dict[str, list[str]] = {}
+    here, elsewhere = "", []
+    for number, (kind, source) in enumerate(submission.cells, 1):
+        if kind == "markdown":
             here = next((name for title, name in prompts.titles.items() if title in source), here)
-            if _squeezed(source) not in prompts.cells:
-                found.setdefault(here, []).append(source.strip())
-    return {name: "\n\n".join(texts)[:20_000] for name, texts in found.items()}
+        new = bool(source.strip()) and _squeezed(source) not in prompts.cells
+        if kind != "code" and new:
+            texts.setdefault(here, []).append(INLINE.sub("(picture)", source.strip()))
+        elif new and here in prompts.manual:
+            texts.setdefault(here, []).append(f"[Code, cell {number} from the top]\n{source.strip()}")
+        for what in submission.pictures.get(number, []):
+            told = f"[There is {what} in cell {number} from the top of {submission.name}: look there.]"
+            pictures.setdefault(here, []).append(told)
+        if here not in prompts.manual and kind != "code" and (new or number in submission.pictures):
+            elsewhere.append(str(number))
+    found = {name: pictures.get(name, []) + texts.get(name, []) for name in {**pictures, **texts}}
+    if elsewhere:
+        some = ", ".join(elsewhere[:20])
+        told = f"[Nothing is here, but something was added elsewhere in {submission.name}: cells {some}.]"
+        found |= {name: [told] for name in prompts.manual if name not in found}
+    return {name: "\n\n".join(told)[:20_000] for name, told in found.items()}
 
 
 def _squeezed(text: str) -> str:

@@ -254,7 +254,7 @@ class Clock:
     """
 
     def __init__(self, seconds: float, cell_seconds: float) -> None:
-        self._end, self._most = time.monotonic() + seconds, cell_seconds
+        self._end, self._all, self._most = time.monotonic() + seconds, seconds, cell_seconds
         for signalled in (signal.SIGALRM, signal.SIGPROF):
             signal.signal(signalled, self._ring)
 
@@ -265,7 +265,7 @@ class Clock:
         """Return what `action` raises, or None."""
         left = self._end - time.monotonic()
         if left <= 0:
-            return TimeUp("No time was left.")
+            return TimeUp("Its time was over before this began.")
         try:
             signal.setitimer(signal.ITIMER_REAL, left, 1.0)
             signal.setitimer(signal.ITIMER_PROF, self._most, 1.0)
@@ -278,7 +278,10 @@ class Clock:
         return None
 
     def _ring(self, *_: object) -> None:
-        raise TimeUp("Its time was over.")
+        raise TimeUp(
+            f"Its time was over: a cell may take {self._most:g} seconds of the processor, and the notebook "
+            f"{self._all:g} seconds. Look for a loop that does not end."
+        )
 
 
 def _limit(request: dict) -> None:
@@ -407,7 +410,7 @@ def _described(error: BaseException) -> str:
     if isinstance(error, TimeUp):
         return str(error)
     if isinstance(error, MemoryError):
-        return "It took more memory than a submission may."
+        return "It took more memory than a submission may: draw or multiply in smaller pieces."
     try:
         return f"{type(error).__name__}: {error}"[:300]
     except BaseException:

@@ -3,12 +3,20 @@
 import csv
 import hashlib
 import io
+import math
+import re
+import shutil
+import unicodedata
+from collections.abc import Callable
 from html import escape
 from pathlib import Path
 
-from problems.frame import sets
-from problems.frame.grading import Record
+from problems.frame import sets, tables
+from problems.frame.grading import UNGRADED, Record
 from problems.frame.submissions import Roster
+
+# By submission and question, the marker's points, or None where there are none yet, and comment.
+ByHand = dict[tuple[str, str], tuple[float | None, str]]
 
 CANVAS = ("Student", "ID", "SIS User ID", "SIS Login ID", "Section")
 STYLE = """
@@ -21,10 +29,30 @@ pre { white-space: pre-wrap; }
 """
 
 
-def write(problem_set: str, records: list[Record], to: Path, roster: Path | None = None) -> list[Path]:
-    """Write every file of a grading and return their paths."""
+def write(
+    problem_set: str,
+    records: list[Record],
+    to: Path,
+    roster: Path | None = None,
+    *,
+    say: Callable[[str], object] = lambda _: None,
+) -> list[Path]:
+    """Write every file of a grading and return their paths; tell what the marker should know.
+
+    The marker's sheet is written anew, so that it has a row for what has come in since; what was there
+    before is kept as ``manual.before.csv``.
+    """
     sheet = to / "manual.csv"
     by_hand = read_manual(sheet)
+    graded = {_name(record.submission) for record in records}
+    lost = sorted({name for name, _ in by_hand if name not in graded})
+    if lost:
+        say(
+            f"{sheet} has points or comments for what is not in this folder; they are kept: {', '.join(lost)}"
+        )
+    for other in sorted(to.glob("manual.*")):
+        if other.suffix in (".xlsx", ".xls", ".ods", ".numbers"):
+            say(f"{other} is not read: save it as CSV under the name {sheet.name}.")
     files = {
         to / "grades.csv": grades(problem_set, records, by_hand),
         to / "canvas.csv": canvas(problem_set, records, by_hand, Roster(roster)),
@@ -35,9 +63,24 @@ def write(problem_set: str, records: list[Record], to: Path, roster: Path | None
     for path, text in files.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_suffix(".part")
-        part.write_text(text, encoding="utf-8", errors="replace", newline="")
+        # Excel takes a table for Windows' own letters unless it begins with the mark of UTF-8.
+        encoding = "utf-8-sig" if path.name in ("grades.csv", "manual.csv") else "utf-8"
+        part.write_text(text, encoding=encoding, errors="replace", newline="")
+        if path == sheet and path.exists() and path.read_bytes() != part.read_bytes():
+            shutil.copy2(path, to / "manual.before.csv")
         part.replace(path)
     return list(files)
+
+
+def _name(submission: str) -> str:
+    """A submission's name as it comes back from a spreadsheet."""
+    return unicodedata.normalize("NFC", _unguarded(_printable(submission).strip()))
+
+
+def _given(record: Record, by_hand: ByHand) -> dict[str, tuple[float | None, str]]:
+    """The marker's points and comments for one submission, by question."""
+    mine = _name(record.submission)
+    return {question: given for (name, question), given in by_hand.items() if name == mine}
 
 
 def _page(submission: str) -> str:
@@ -49,14 +92,12 @@ def _page(submission: str) -> str:
     return f"{safe[:60]}-{hashlib.sha256(submission.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}"
 
 
-def total(record: Record, by_hand: dict[tuple[str, str], tuple[float, str]]) -> float:
+def total(record: Record, by_hand: ByHand) -> float:
     """All points of a submission, the marker's among them."""
-    return record.points + sum(
-        points for (name, _), (points, _) in by_hand.items() if name == record.submission
-    )
+    return record.points + sum(points or 0.0 for points, _ in _given(record, by_hand).values())
 
 
-def grades(problem_set: str, records: list[Record], by_hand: dict[tuple[str, str], tuple[float, str]]) -> str:
+def grades(problem_set: str, records: list[Record], by_hand: ByHand) -> str:
     """A row for every submission: whose, how many points, and why."""
     questions = sets.questions(problem_set)
     rows = [
@@ -64,22 +105,28 @@ def grades(problem_set: str, records: list[Record], by_hand: dict[tuple[str, str
     ]
     for record in records:
         marks = {mark.question: f"{mark.points:g}" for mark in record.marks}
-        marks |= {q: f"{points:g}" for (name, q), (points, _) in by_hand.items() if name == record.submission}
-        reason = record.reason or _reason(record)
+        by_person = _given(record, by_hand).items()
+        marks |= {question: f"{points:g}" for question, (points, _) in by_person if points is not None}
         points = [marks.get(question.name, "") for question in questions]
-        shown = [record.submission, record.student or "", f"{total(record, by_hand):g}", *points, reason]
+        shown = [
+            record.submission,
+            record.student or "",
+            f"{total(record, by_hand):g}",
+            *points,
+            _reason(record),
+        ]
         rows.append([*shown, " ".join(record.notes)])
     return _table(rows)
 
 
 def _reason(record: Record) -> str:
+    if any(mark.message == UNGRADED for mark in record.marks):
+        return record.reason
     wrong = [f"{mark.question}: {mark.message}" for mark in record.marks if mark.points < mark.possible]
-    return " ".join(wrong) or "All computed answers are right."
+    return f"{record.reason} {' '.join(wrong) or 'All computed answers are right.'}".strip()
 
 
-def canvas(
-    problem_set: str, records: list[Record], by_hand: dict[tuple[str, str], tuple[float, str]], roster: Roster
-) -> str:
+def canvas(problem_set: str, records: list[Record], by_hand: ByHand, roster: Roster) -> str:
     """What Canvas imports: a row a student, the best submission of each; nobody who handed in nothing."""
     best: dict[str, Record] = {}
     for record in records:
@@ -97,52 +144,83 @@ def canvas(
     return _table(rows)
 
 
-def manual(problem_set: str, records: list[Record], by_hand: dict[tuple[str, str], tuple[float, str]]) -> str:
+def manual(problem_set: str, records: list[Record], by_hand: ByHand) -> str:
     """The marker's sheet: fill in points and comment, then run the grading again; nothing is lost by that."""
     rows = [["submission", "student", "question", "possible", "points", "comment", "rubric", "written"]]
-    graded = {record.submission for record in records}
+    graded = {_name(record.submission) for record in records}
     for record in records:
+        given = _given(record, by_hand)
         for question in sets.questions(problem_set):
             if question.manual:
-                points, comment = by_hand.get((record.submission, question.name), ("", ""))
+                points, comment = given.get(question.name, (None, ""))
                 told = [record.submission, record.student or "", question.name, f"{question.points:g}"]
-                rows.append(
-                    [*told, str(points), comment, question.rubric, record.prose.get(question.name, "")]
-                )
+                written = record.prose.get(question.name, "")
+                rows.append([*told, _shown(points), comment, question.rubric, written])
     rows += [
-        [name, "", question, "", f"{points:g}", comment, "", "(not in this folder)"]
+        [name, "", question, "", _shown(points), comment, "", "(not in this folder)"]
         for (name, question), (points, comment) in by_hand.items()
         if name not in graded
     ]
     return _table(rows)
 
 
-def read_manual(path: Path) -> dict[tuple[str, str], tuple[float, str]]:
-    """The points that the marker has filled in, by submission and question."""
+def _shown(points: float | None) -> str:
+    return "" if points is None else f"{points:g}"
+
+
+def read_manual(path: Path) -> ByHand:
+    """The points and comments that the marker has filled in, whatever spreadsheet has saved them."""
     if not path.exists():
         return {}
-    found = {}
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        for line, row in enumerate(csv.DictReader(file), 2):
-            if (row["points"] or "").strip():
-                try:
-                    points = float(row["points"])
-                except ValueError:
-                    raise SystemExit(
-                        f"{path}, line {line}: {row['points']!r} is no number of points."
-                    ) from None
-                name = _unguarded(row["submission"])
-                found[name, row["question"]] = (points, _unguarded(row["comment"] or ""))
+    found: ByHand = {}
+    rows: dict[tuple[str, str], int] = {}
+    needed = ("submission", "question", "points")
+    for number, row in tables.read(path, needed, ("possible", "comment")):
+        points, comment = row.get("points", ""), _unguarded(row.get("comment", ""))
+        if points or comment:
+            key = _name(row.get("submission", "")), row.get("question", "")
+            place = f"{path}, row {number} ({', '.join(key)})"
+            if not all(key):
+                raise SystemExit(
+                    f"{place}: points or a comment, but no submission or question; fill them in."
+                )
+            if key in rows:
+                raise SystemExit(f"{place}: row {rows[key]} is for the same; leave one of them.")
+            rows[key] = number
+            found[key] = (_points(place, points, row.get("possible", "")), comment)
     return found
 
 
-def feedback(problem_set: str, record: Record, by_hand: dict[tuple[str, str], tuple[float, str]]) -> str:
+def _points(place: str, written: str, possible: str) -> float | None:
+    """A number of points, with a point or a comma; None if nothing is written."""
+    if not written:
+        return None
+    points, most = _number(written), _number(possible)
+    if math.isnan(points):
+        raise SystemExit(f"{place}: {written!r} is no number of points; write it as 3.5 or 3,5.")
+    if points > most:
+        raise SystemExit(
+            f"{place}: {written!r} is more than the {possible} points that are possible; mend it."
+        )
+    return points
+
+
+def _number(written: str) -> float:
+    """A number of at least 0 in the writing of any country; NaN for anything else."""
+    plain = written.removeprefix("'").strip()
+    return (
+        float(plain.replace(",", ".")) if re.fullmatch(r"[0-9]+([.,][0-9]*)?|[.,][0-9]+", plain) else math.nan
+    )
+
+
+def feedback(problem_set: str, record: Record, by_hand: ByHand) -> str:
     """One student's page. It tells neither truths nor hidden inputs."""
     rows = []
-    marks = {mark.question: mark for mark in record.marks}
+    marks, given = {mark.question: mark for mark in record.marks}, _given(record, by_hand)
     for question in sets.questions(problem_set):
         if question.manual:
-            points, message = by_hand.get((record.submission, question.name), (None, "Not marked yet."))
+            points, message = given.get(question.name, (None, ""))
+            message = message or ("Not marked yet." if points is None else "")
         else:
             points, message = marks[question.name].points, marks[question.name].message
         shown = f"{'–' if points is None else f'{points:g}'} / {question.points:g}"
@@ -170,9 +248,17 @@ def _table(rows: list[list[str]]) -> str:
 
 
 def _guarded(cell: str) -> str:
-    cell = "".join(letter if letter.isprintable() or letter == "\n" else "�" for letter in cell)
+    cell = _printable(cell)
     number = cell.removeprefix("-").replace(".", "", 1).isdigit()
     return f"'{cell}" if cell[:1] in ("=", "+", "-", "@") and not number else cell
+
+
+def _printable(text: str) -> str:
+    """A text whose blanks are plain, and whose other invisible letters are shown."""
+    text = "".join(
+        " " if letter.isspace() and letter != "\n" else letter for letter in text.replace("\r\n", "\n")
+    )
+    return "".join(letter if letter.isprintable() or letter == "\n" else "�" for letter in text)
 
 
 def _unguarded(cell: str) -> str:

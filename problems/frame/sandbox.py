@@ -53,9 +53,10 @@ class Answer:
                 return cls(missing=True)
             if "error" in found:
                 return cls(error=str(found["error"])[:300])
-            return cls(error=f"It is a {str(found['type'])[:80]}, not numbers.")
+            kind = str(found["type"])[:80]
+            return cls(error=f"It is of type {kind}, but a real number, or an array of them, is asked for.")
         except (TypeError, ValueError, KeyError):
-            return cls(error="It cannot be read.")
+            return cls(error="It cannot be read: hand in a number, or an array of numbers.")
 
 
 @dataclass
@@ -71,7 +72,7 @@ class Run:
     errors: dict[int, str] = field(default_factory=dict)
     refused: list[str] = field(default_factory=list)
     alone: bool = False
-    ended: str = "It ended without a word."
+    ended: str = "It ended without a word: run it from the top and look for what ends Python."
 
 
 class Sandbox:
@@ -118,7 +119,7 @@ class Sandbox:
             return _read(self._ask(pickle.dumps(request)))
         except (OSError, EOFError):
             self.close()
-            return Run(ended="It ended the process that ran it.")
+            return Run(ended="It ended the process that ran it: take out what ends or replaces Python.")
         except BaseException:
             self.close()
             raise
@@ -180,9 +181,9 @@ def _read(report: bytes) -> Run:
 
 def _ended(status: int | None) -> str:
     if status == 124:
-        return "Its time was over."
+        return "Its time was over: look for a loop that does not end."
     if status in (128 + 9, 128 + 11, 128 + 6):
-        return "It took more memory than there is, or crashed Python."
+        return "It took more memory than there is, or crashed Python: draw or multiply in smaller pieces."
     if status == 128 + 24:
-        return "Its processor time was over."
-    return "It ended Python before its answers could be read."
+        return "Its processor time was over: look for a loop that does not end."
+    return "It ended Python before its answers could be read: take out exit(), quit() and the like."

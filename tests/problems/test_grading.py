@@ -22,7 +22,7 @@ def quiet(_):
 
 
 def rows(path):
-    with path.open(encoding="utf-8", newline="") as file:
+    with path.open(encoding="utf-8-sig", newline="") as file:
         return list(csv.DictReader(file))
 
 
@@ -60,7 +60,8 @@ def test_each_of_more_than_thirty_gets_its_row_and_its_reason(graded):
     assert by_name["link.ipynb"]["reason"].startswith("It is a link")
     for name, _, points, fragment in cases:
         row = by_name[name]
-        assert row["reason"], name
+        assert row["reason"][:1].isupper(), (name, row)
+        assert row["reason"].endswith((".", ")")), (name, row)
         assert fragment in f"{row['reason']} {row['notes']}", (name, row)
         assert float(row["points"]) == (FULL if points is None else points), (name, row)
 
@@ -183,6 +184,6 @@ def test_a_roster_knows_a_student_by_any_id(tmp_path):
     for known in ("501", "s1000001", " S1000001", "JANE"):
         assert roster.student(roster.find(known)) == "s1000001"
     assert roster.find("nobody") is None
-    path.write_text("a,b\n1,2\n")
+    path.write_text("ID,b\n,2\n")
     with pytest.raises(SystemExit, match="names no student"):
         Roster(path)
