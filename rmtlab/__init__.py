@@ -33,6 +33,7 @@ _ROOMS = (
     "comparison",
     "ledger",
     "sweep",
+    "experiment",
     "plots",
     "data",
     "explore",

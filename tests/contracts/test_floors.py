@@ -17,7 +17,18 @@ FLOORS = (
     ("activations", "noise", "layers", "networks", "_torch_layers", "_torch_noise"),
     ("mlp", "signal", "field", "jacobian", "freeness", "nngp", "ntk", "mixer", "features"),
     ("training", "design", "_torch_training"),
-    ("comparison", "ledger", "sweep", "plots", "data", "explore", "check", "answers", "coursework"),
+    (
+        "comparison",
+        "ledger",
+        "sweep",
+        "experiment",
+        "plots",
+        "data",
+        "explore",
+        "check",
+        "answers",
+        "coursework",
+    ),
 )
 SIDEWAYS = {
     "noise": {"_torch_noise", "activations"},
@@ -29,6 +40,7 @@ SIDEWAYS = {
     "jacobian": {"signal"},
     "features": {"ntk"},
     "training": {"_torch_training"},
+    "experiment": {"sweep"},
     "check": {"answers"},
     "coursework": {"check"},
 }
