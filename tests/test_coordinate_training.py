@@ -12,6 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import rmtlab as rl
+
 SCRIPT = Path(__file__).resolve().parents[1] / "book" / "structure" / "coordinate_training.py"
 _spec = importlib.util.spec_from_file_location("coordinate_training", SCRIPT)
 coordinate = importlib.util.module_from_spec(_spec)
@@ -26,9 +28,9 @@ each_row = pytest.mark.parametrize("row", ROWS, ids=lambda row: "-".join(row["ce
 
 
 def test_hash_and_verdicts_follow_from_the_rows():
-    assert coordinate.digest(ROWS) == STORED["sha256"]
+    assert rl.experiment.digest(ROWS) == STORED["sha256"]
     assert coordinate.verdicts(ROWS) == STORED["verdicts"]
-    assert coordinate.as_text(STORED) == coordinate.RESULT.read_text()
+    assert rl.experiment.as_text(STORED) == coordinate.RESULT.read_text()
 
 
 def test_every_cell_is_there_once_and_seeds_were_not_tuned_on():
@@ -70,13 +72,15 @@ def test_a_quarter_of_the_pixels_is_shown():
     assert coordinate.task("synthetic").shown.mean() == 1 / 4
 
 
-def test_intervals_are_t_intervals():
+def test_a_verdict_asks_where_the_interval_of_every_part_lies():
     half = 4.302652729911275 / np.sqrt(3)  # the 97.5 % point of t with two degrees of freedom
     values = np.array([1.0, 2.0, 3.0])
-    assert coordinate.interval(values) == pytest.approx((2 - half, 2 + half))
-    assert [coordinate.above(values + shift)[1] for shift in (1, 0, -9)] == [True, None, False]
-    assert [coordinate.within(values - 2, level)[1] for level in (3, 1)] == [True, None]
-    assert coordinate.within(values + 9, 1)[1] is False
+    above, unclear, below = ((values + shift, 0.0, np.inf) for shift in (1, 0, -9))
+    both = [coordinate.judged("C", [above, other])["verdict"] for other in (above, unclear, below)]
+    assert both == ["holds", "undecided", "fails"]
+    assert coordinate.judged("C", [unclear])["found"] == f"[{2 - half:.1f}, {2 + half:.1f}] dB"
+    near = [(values - 2, -3, 3), (values - 2, -1, 1), (values + 9, -1, 1)]
+    assert [coordinate.judged("C", [part])["verdict"] for part in near] == ["holds", "undecided", "fails"]
 
 
 @pytest.mark.parametrize(

@@ -32,9 +32,9 @@ def cell_of(row):
 
 
 def test_hash_and_verdicts_follow_from_the_rows():
-    assert training.digest(ROWS) == STORED["sha256"]
+    assert rl.experiment.digest(ROWS) == STORED["sha256"]
     assert training.verdicts(ROWS) == STORED["verdicts"]
-    assert training.as_text(STORED) == training.RESULT.read_text()
+    assert rl.experiment.as_text(STORED) == training.RESULT.read_text()
 
 
 def test_every_cell_is_there_once_and_seeds_were_not_tuned_on():
@@ -117,11 +117,6 @@ def test_pictures_judge_by_others_than_those_trained_on():
 # --- Closed form: intervals and verdicts.
 
 
-def test_interval_is_the_t_interval():
-    half = 4.302652729911275 / np.sqrt(3)  # the 97.5 % point of t with two degrees of freedom
-    assert training.interval(np.array([1.0, 2.0, 3.0])) == pytest.approx((2 - half, 2 + half))
-
-
 @pytest.mark.parametrize(
     ("centre", "region", "expected"),
     [
@@ -134,8 +129,12 @@ def test_interval_is_the_t_interval():
     ],
 )
 def test_verdicts_ask_where_the_interval_lies(centre, region, expected):
-    differences = centre + 0.001 * np.array([-1.0, 0.0, 1.0])
-    assert training.judged("E", differences, region)["verdict"] == expected
+    found = training.judged("E", centre + 0.001 * np.array([-1.0, 0.0, 1.0]), region)
+    half = (
+        0.1 * 4.302652729911275 / np.sqrt(3)
+    )  # the 97.5 % point of t with two degrees of freedom, in percent
+    assert found["verdict"] == expected
+    assert found["found"] == f"[{100 * centre - half:.1f}, {100 * centre + half:.1f}] points"
 
 
 def fake_rows(accuracy):

@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 from scipy.optimize import brentq
 
+import rmtlab as rl
+
 SCRIPT = Path(__file__).resolve().parents[1] / "book" / "stability" / "noise_depth.py"
 _spec = importlib.util.spec_from_file_location("noise_depth", SCRIPT)
 depth = importlib.util.module_from_spec(_spec)
@@ -33,9 +35,9 @@ def cell_of(row):
 
 
 def test_hash_and_verdicts_follow_from_the_rows():
-    assert depth.digest(ROWS) == STORED["sha256"]
+    assert rl.experiment.digest(ROWS) == STORED["sha256"]
     assert depth.verdicts(ROWS) == STORED["verdicts"]
-    assert depth.as_text(STORED) == depth.RESULT.read_text()
+    assert rl.experiment.as_text(STORED) == depth.RESULT.read_text()
 
 
 def test_every_cell_is_there_once_and_seeds_were_not_tuned_on():
@@ -82,22 +84,19 @@ def test_kinds_have_their_weight_variance_and_masks(kind, weight_var):
 
 
 def test_tanh_is_critical_for_its_noise():
-    import rmtlab as rl
-
     assert rl.signal.MeanField.of(depth.network("tanh", 0.8, 4)).chi == pytest.approx(1, abs=1e-9)
 
 
 @pytest.mark.parametrize(
-    ("ends", "expected"),
-    [((-0.01, 0.01), True), ((0.01, 0.03), None), ((0.03, 0.05), False), ((-0.05, -0.03), False)],
+    ("centre", "expected"), [(0.0, "holds"), (0.02, "undecided"), (0.04, "fails"), (-0.04, "fails")]
 )
-def test_within_says_yes_no_or_neither(ends, expected):
-    assert depth.within(ends, -0.02, 0.02) is expected
-
-
-def test_interval_is_the_t_interval():
-    half = 4.302652729911275 / np.sqrt(3)  # the 97.5 % point of t with two degrees of freedom
-    assert depth.interval(np.array([1.0, 2.0, 3.0])) == pytest.approx((2 - half, 2 + half))
+def test_verdicts_ask_where_the_interval_lies(centre, expected):
+    found = depth.judged_by_interval("E", centre + 0.001 * np.array([-1.0, 0.0, 1.0]), -0.02, 0.02)
+    half = (
+        0.1 * 4.302652729911275 / np.sqrt(3)
+    )  # the 97.5 % point of t with two degrees of freedom, in percent
+    assert found["verdict"] == expected
+    assert found["found"] == f"[{100 * centre - half:.1f}, {100 * centre + half:.1f}] %"
 
 
 def fake_rows(accuracy):

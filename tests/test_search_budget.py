@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
+import rmtlab as rl
+
 SCRIPT = Path(__file__).resolve().parents[1] / "book" / "structure" / "search_budget.py"
 _spec = importlib.util.spec_from_file_location("search_budget", SCRIPT)
 search = importlib.util.module_from_spec(_spec)
@@ -28,8 +30,8 @@ each_row = pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row['task']}-
 
 
 def test_hash_and_text_follow_from_the_rows():
-    assert search.digest(ROWS, SHARES) == STORED["sha256"]
-    assert search.as_text(STORED) == search.RESULT.read_text()
+    assert rl.experiment.digest([SHARES, ROWS]) == STORED["sha256"]
+    assert rl.experiment.as_text(STORED, tables=("shares", "rows")) == search.RESULT.read_text()
 
 
 def test_verdicts_follow_from_the_rows():

@@ -40,9 +40,9 @@ def row_of(arm):
 
 
 def test_hash_and_verdicts_follow_from_the_rows():
-    assert speed.digest(ROWS) == STORED["sha256"]
+    assert rl.experiment.digest(ROWS) == STORED["sha256"]
     assert speed.verdicts(ROWS) == STORED["verdicts"]
-    assert speed.as_text(STORED) == speed.RESULT.read_text()
+    assert rl.experiment.as_text(STORED) == speed.RESULT.read_text()
     assert {v["expectation"] for v in STORED["verdicts"]} == set(speed.EXPECTATIONS)
 
 
@@ -159,7 +159,7 @@ def test_table_says_how_many_got_there():
     ],
 )
 def test_verdicts_of_intervals(claim, low, high, expected):
-    assert speed.verdict(claim, low, high) == expected
+    assert rl.experiment.verdict((low, high), *speed.REGIONS[claim]) == expected
 
 
 def fake_rows(steps):
@@ -195,7 +195,7 @@ def test_tuning_extends_its_grid_until_the_best_is_inside(monkeypatch):
         for _, lr, _ in cases:
             loss = abs(np.log2(lr / best))
             result = {"accuracy": [0.1], "loss": [loss], "diverged": lr > 2 * best}
-            found.append(rl.sweep.Run({"lr": lr}, result, None, 0.0))
+            found.append(result)
         return found
 
     monkeypatch.setattr(speed, "runs", runs)

@@ -28,9 +28,9 @@ each_row = pytest.mark.parametrize("row", ROWS, ids=lambda row: str(row["width"]
 
 
 def test_hash_and_verdicts_follow_from_the_rows():
-    assert width_accuracy.digest(ROWS) == STORED["sha256"]
+    assert rl.experiment.digest(ROWS) == STORED["sha256"]
     assert width_accuracy.verdicts(ROWS, STORED["process"]) == STORED["verdicts"]
-    assert width_accuracy.as_text(STORED) == width_accuracy.RESULT.read_text()
+    assert rl.experiment.as_text(STORED) == width_accuracy.RESULT.read_text()
 
 
 def test_every_width_is_there_once_and_seeds_were_not_tuned_on():
@@ -59,11 +59,6 @@ def test_the_parts_do_not_overlap():
 # --- Closed form: intervals and verdicts.
 
 
-def test_interval_is_the_t_interval():
-    half = 4.302652729911275 / np.sqrt(3)  # the 97.5 % point of t with two degrees of freedom
-    assert width_accuracy.interval([0.0, 1.0, 2.0]) == pytest.approx((1, 1 - half, 1 + half))
-
-
 def made(narrow, wide, together):
     """Rows whose networks are right as often as the two numbers say, give or take a thousandth."""
     spread = np.array([-1, -0.5, 0, 0.5, 1]) / 1000
@@ -72,6 +67,16 @@ def made(narrow, wide, together):
         {"width": width, "test": list(level + spread), "together": together}
         for width, level in zip(width_accuracy.WIDTHS, levels, strict=True)
     ]
+
+
+def test_values_and_ends_are_those_of_t_intervals():
+    half = (
+        0.001 * 2.7764451051977987 * np.sqrt(0.625) / np.sqrt(5)
+    )  # the 97.5 % point of t, four degrees of freedom
+    found = width_accuracy.verdicts(made(0.5, 0.9, 0.95), process=0.95)[2]
+    assert (found["value"], found["low"], found["high"]) == pytest.approx(
+        (-0.05, -0.05 - half, -0.05 + half), abs=1e-5
+    )
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 import torch
 
+import rmtlab as rl
+
 SCRIPT = Path(__file__).resolve().parents[1] / "book" / "structure" / "width_sparsity.py"
 _spec = importlib.util.spec_from_file_location("width_sparsity", SCRIPT)
 width = importlib.util.module_from_spec(_spec)
@@ -27,9 +29,9 @@ each_row = pytest.mark.parametrize("row", ROWS, ids=lambda row: "-".join(map(str
 
 
 def test_hash_and_verdicts_follow_from_the_rows():
-    assert width.digest([*ROWS, *MORE]) == STORED["sha256"]
+    assert rl.experiment.digest([*ROWS, *MORE]) == STORED["sha256"]
     assert [*width.verdicts(ROWS), *width.more_verdicts(MORE)] == STORED["verdicts"]
-    assert width.as_text(STORED) == width.RESULT.read_text()
+    assert rl.experiment.as_text(STORED, tables=("rows", "follow_up")) == width.RESULT.read_text()
 
 
 def test_every_cell_is_there_once_and_seeds_were_not_tuned_on():
@@ -125,11 +127,12 @@ def fake(cells, accuracy, count=8):
     return [{"cell": list(c), "test": list(accuracy(*c) + scatter * (1 + len(c[0]) + c[2]))} for c in cells]
 
 
-def test_interval_and_above_are_the_t_interval():
+def test_verdicts_ask_where_the_interval_lies():
     half = 4.302652729911275 / np.sqrt(3)  # the 97.5 % point of t with two degrees of freedom
     values = np.array([1.0, 2.0, 3.0])
-    assert width.interval(values) == pytest.approx((2 - half, 2 + half))
-    assert [width.above(values + shift)[1] for shift in (1, 0, -9)] == [True, None, False]
+    found = [width.judged_by_interval("E", values + shift, low=0) for shift in (1, 0, -9)]
+    assert [one["verdict"] for one in found] == ["holds", "undecided", "fails"]
+    assert found[1]["found"] == f"[{100 * (2 - half):.1f}, {100 * (2 + half):.1f}] points"
 
 
 @pytest.mark.parametrize(("sign", "words"), [(1, "holds"), (-1, "fails")])

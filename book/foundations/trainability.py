@@ -7,9 +7,6 @@ then measured on five other seeds. Finished runs are kept in ``_build/experiment
 goes on where it stopped; the result goes to ``trainability.json`` beside this file.
 """
 
-import hashlib
-import json
-import subprocess
 from pathlib import Path
 
 import rmtlab as rl
@@ -55,6 +52,11 @@ def accuracy(
     }
 
 
+def results(points: list[dict]) -> list[dict[str, float]]:
+    """Train at every point that is not in the store yet; return all accuracies."""
+    return rl.experiment.results(accuracy, points, store=STORE, n_jobs=-1)
+
+
 def main() -> None:
     """Tune, measure, and store the result with where it came from."""
     tuning = rl.sweep.grid(
@@ -63,52 +65,34 @@ def main() -> None:
         lr=STEP_SIZES,
         seed=TUNING_SEED,
     )
-    tuned = rl.sweep.run(accuracy, tuning, store=STORE, n_jobs=-1)
+    tuned = results(tuning)
     best: dict[tuple[int, float], tuple[float, float]] = {}
-    for run in tuned.runs:
-        key = run.point["depth"], run.point["weight_var"]
+    for point, result in zip(tuning, tuned, strict=True):
+        key = point["depth"], point["weight_var"]
         best[key] = max(
-            best.get(key, (-1.0, 0.0)),
-            (run.result["train"], run.point["lr"]),
+            best.get(key, (-1.0, 0.0)), (result["train"], point["lr"])
         )
     points = [
         {"depth": depth, "weight_var": weight_var, "lr": lr, "seed": seed}
         for (depth, weight_var), (_, lr) in best.items()
         for seed in SEEDS
     ]
-    measured = rl.sweep.run(accuracy, points, store=STORE, n_jobs=-1)
     cells: dict[tuple[int, float], dict] = {}
-    for run in measured.runs:
-        depth, weight_var, lr = (
-            run.point[name] for name in ("depth", "weight_var", "lr")
-        )
+    for point, result in zip(points, results(points), strict=True):
+        row = {n: point[n] for n in ("depth", "weight_var", "lr")}
         cell = cells.setdefault(
-            (depth, weight_var),
-            {
-                "depth": depth,
-                "weight_var": weight_var,
-                "lr": lr,
-                "test": [],
-            },
+            (row["depth"], row["weight_var"]), {**row, "test": []}
         )
-        cell["test"].append(round(run.result["test"], 6))
+        cell["test"].append(round(result["test"], 6))
     rows = list(cells.values())
-    RESULT.write_text(json.dumps(describe(rows), indent=1) + "\n")
+    RESULT.write_text(rl.experiment.as_text(describe(rows), tables=()))
     print(f"{len(rows)} cells written to {RESULT.name}")
 
 
 def describe(rows: list[dict]) -> dict:
     """Return the rows with the command, seeds, commit and hash that they came from."""
-    commit = subprocess.run(
-        ["git", "rev-parse", "HEAD"],
-        capture_output=True,
-        text=True,
-        cwd=HERE,
-        check=True,
-    ).stdout.strip()
     return {
-        "command": "make experiments",
-        "commit": commit,
+        **rl.experiment.origin(__file__),
         "tuning_seed": TUNING_SEED,
         "seeds": list(SEEDS),
         "bias_var": BIAS_VAR,
@@ -116,16 +100,9 @@ def describe(rows: list[dict]) -> dict:
         "epochs": EPOCHS,
         "batch_size": BATCH,
         "step_sizes": list(STEP_SIZES),
-        "sha256": digest(rows),
+        "sha256": rl.experiment.digest(rows),
         "rows": rows,
     }
-
-
-def digest(rows: list[dict]) -> str:
-    """Return the hash of the rows as they are stored."""
-    return hashlib.sha256(
-        json.dumps(rows, sort_keys=True).encode()
-    ).hexdigest()
 
 
 if __name__ == "__main__":

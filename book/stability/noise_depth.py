@@ -47,15 +47,11 @@ Finished runs are kept in ``_build/experiments``, so that an interrupted call go
 goes to ``noise_depth.json`` beside this file.
 """
 
-import hashlib
-import json
-import subprocess
 from pathlib import Path
 
 import numpy as np
 import rmtlab as rl
 import torch
-from scipy import stats
 
 HERE = Path(__file__).resolve().parent
 STORE = HERE.parents[1] / "_build" / "experiments" / "noise_depth.jsonl"
@@ -151,40 +147,26 @@ def train(
     }
 
 
-def runs(cases: list[tuple[Cell, float, int]]) -> list[rl.sweep.Run]:
+def runs(cases: list[tuple[Cell, float, int]]) -> list[dict]:
     """Train every (cell, lr, seed), as far as it is not in the store yet."""
     points = [
         {"kind": k, "keep": keep, "depth": depth, "lr": lr, "seed": seed}
         for (k, keep, depth), lr, seed in cases
     ]
-    found = rl.sweep.run(train, points, store=STORE, n_jobs=-1)
-    if found.failed:
-        raise RuntimeError(
-            f"{len(found.failed)} runs failed; run make experiments again."
-        )
-    return list(found.runs)
+    return rl.experiment.results(train, points, store=STORE, n_jobs=-1)
 
 
 def tune(cell: Cell) -> list[dict]:
     """Return what each step size gave on the tuning seed, on a grid whose ends are not the best, if it can be."""
-    sizes = list(STEP_SIZES)
-    while True:
-        tried = [
-            {
-                "lr": run.point["lr"],
-                "train": run.result["train"],
-                "loss": run.result["loss"],
-                "diverged": run.result["diverged"],
-            }
-            for run in runs([(cell, lr, TUNING_SEED) for lr in sizes])
-        ]
-        lr = best(tried)
-        if lr == sizes[0] > LEAST:
-            sizes.insert(0, lr / 2)
-        elif lr == sizes[-1] < MOST:
-            sizes.append(lr * 2)
-        else:
-            return tried
+
+    def measure(sizes: list[float]) -> list[dict]:
+        found = runs([(cell, lr, TUNING_SEED) for lr in sizes])
+        names = ("train", "loss", "diverged")
+        return [{name: one[name] for name in names} for one in found]
+
+    return rl.experiment.tune(
+        measure, STEP_SIZES, best, least=LEAST, most=MOST
+    )
 
 
 def best(tried: list[dict]) -> float:
@@ -201,9 +183,7 @@ def row(cell: Cell) -> dict:
     """Tune and measure one cell."""
     tried = tune(cell)
     lr = best(tried)
-    measured = [
-        run.result for run in runs([(cell, lr, s) for s in SEEDS])
-    ]
+    measured = runs([(cell, lr, s) for s in SEEDS])
     kind, keep, depth = cell
     limit = bound(*cell)
     return {
@@ -250,68 +230,55 @@ def deepest(rows: list[dict], kind: str, keep: float) -> int:
     )
 
 
-def interval(values: np.ndarray) -> tuple[float, float]:
-    """Return the ends of the 95 % t-interval of a mean."""
-    half = stats.t.ppf(0.975, len(values) - 1) * stats.sem(values)
-    return float(values.mean() - half), float(values.mean() + half)
-
-
 def verdicts(rows: list[dict]) -> list[dict]:
     """Return each expectation with what was found, and whether it holds."""
     grid = [r for r in rows if r["kind"] == "relu"]
     right = sum(is_trained(r) == is_allowed(r) for r in grid)
     depths = [deepest(rows, "relu", keep) for keep in KEEPS]
-    tanh = deepest(rows, "tanh", 0.8)
+    relu, tanh = depths[KEEPS.index(0.8)], deepest(rows, "tanh", 0.8)
     test = accuracies(rows)
-    found = [
-        judged("E1", f"{right} of {len(grid)}", right >= ENOUGH),
-        judged(
-            "E2",
-            ", ".join(str(depth) for depth in depths),
-            bool(np.all(np.diff(depths) <= 0)),
+    counted = {
+        "E1": (f"{right} of {len(grid)}", right >= ENOUGH),
+        "E2": (", ".join(map(str, depths)), max(np.diff(depths)) <= 0),
+        "E3": (f"tanh {tanh}, ReLU {relu}", tanh > relu),
+    }
+    gap = {d: test["he", 0.8, d] - test["relu", 0.8, d] for d in (4, 8)}
+    measured = {
+        "E4a": (gap[4], -MARGIN, MARGIN),
+        "E4b": (gap[8], -MARGIN, MARGIN),
+        "E5": (test["swapped", 0.8, 8], -np.inf, THRESHOLD),
+        "E6": (test["shared", 0.8, 16], THRESHOLD, np.inf),
+    }
+    return [
+        *(
+            judged(name, words, "holds" if holds else "fails")
+            for name, (words, holds) in counted.items()
         ),
-        judged(
-            "E3",
-            f"tanh {tanh}, ReLU {depths[KEEPS.index(0.8)]}",
-            tanh > depths[KEEPS.index(0.8)],
+        *(
+            judged_by_interval(name, *values_and_limits)
+            for name, values_and_limits in measured.items()
         ),
     ]
-    for letter, depth in (("a", 4), ("b", 8)):
-        gap = test["he", 0.8, depth] - test["relu", 0.8, depth]
-        ends = interval(gap)
-        found.append(
-            judged(f"E4{letter}", ends, within(ends, -MARGIN, MARGIN))
-        )
-    swapped = interval(test["swapped", 0.8, 8])
-    shared = interval(test["shared", 0.8, 16])
-    found.append(judged("E5", swapped, within(swapped, 0, THRESHOLD)))
-    found.append(judged("E6", shared, within(shared, THRESHOLD, 2)))
-    return found
 
 
-def within(
-    ends: tuple[float, float], low: float, high: float
-) -> bool | None:
-    """Whether an interval lies between two numbers: yes, wholly elsewhere, or neither."""
-    if low <= ends[0] and ends[1] <= high:
-        return True
-    return False if ends[1] < low or ends[0] > high else None
-
-
-def judged(
-    name: str, found: str | tuple[float, float], holds: bool | None
-) -> dict:
+def judged(name: str, found: str, verdict: str) -> dict:
     """Return one verdict in words."""
-    words = {True: "holds", False: "fails", None: "undecided"}[holds]
-    if not isinstance(found, str):
-        found = f"[{100 * found[0]:.1f}, {100 * found[1]:.1f}] %"
-    return {"expectation": name, "found": found, "verdict": words}
+    return {"expectation": name, "found": found, "verdict": verdict}
+
+
+def judged_by_interval(
+    name: str, values: np.ndarray, low: float, high: float
+) -> dict:
+    """Judge whether the interval of a mean lies between two numbers."""
+    found = rl.experiment.interval(values)
+    words = f"[{100 * found.low:.1f}, {100 * found.high:.1f}] %"
+    return judged(name, words, rl.experiment.verdict(found, low, high))
 
 
 def main() -> None:
     """Tune, measure, judge, and store the result with where it came from."""
     rows = [row(cell) for cell in CELLS]
-    RESULT.write_text(as_text(describe(rows)))
+    RESULT.write_text(rl.experiment.as_text(describe(rows)))
     for one in verdicts(rows):
         print(one)
     print(f"{len(rows)} cells written to {RESULT.name}")
@@ -319,16 +286,8 @@ def main() -> None:
 
 def describe(rows: list[dict]) -> dict:
     """Return the rows with the verdicts, and the command, seeds, commit and hash that they came from."""
-    commit = subprocess.run(
-        ["git", "rev-parse", "HEAD"],
-        capture_output=True,
-        text=True,
-        cwd=HERE,
-        check=True,
-    ).stdout.strip()
     return {
-        "command": "make experiments",
-        "commit": commit,
+        **rl.experiment.origin(__file__),
         "tuning_seed": TUNING_SEED,
         "seeds": list(SEEDS),
         "width": WIDTH,
@@ -336,23 +295,9 @@ def describe(rows: list[dict]) -> dict:
         "batch_size": BATCH,
         "threshold": THRESHOLD,
         "verdicts": verdicts(rows),
-        "sha256": digest(rows),
+        "sha256": rl.experiment.digest(rows),
         "rows": rows,
     }
-
-
-def as_text(stored: dict) -> str:
-    """Return JSON with one line a row."""
-    head = json.dumps({**stored, "rows": []}, indent=1)
-    lines = ",\n  ".join(json.dumps(row) for row in stored["rows"])
-    return head.replace('"rows": []', f'"rows": [\n  {lines}\n ]') + "\n"
-
-
-def digest(rows: list[dict]) -> str:
-    """Return the hash of the rows as they are stored."""
-    return hashlib.sha256(
-        json.dumps(rows, sort_keys=True).encode()
-    ).hexdigest()
 
 
 if __name__ == "__main__":

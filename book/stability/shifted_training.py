@@ -41,9 +41,6 @@ Finished runs, some twenty minutes of one core, are kept in ``_build/experiments
 goes on where it stopped; the result goes to ``shifted_training.json`` beside this file.
 """
 
-import hashlib
-import json
-import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -83,6 +80,14 @@ def gain(weights: str, depth: int, keep: float) -> list[tuple[int, Arm]]:
     ]
 
 
+# What an expectation may say of such a sum, in percent: that it lies between two numbers.
+REGIONS = {
+    "above 0": (0.0, np.inf),
+    "above 10": (10.0, np.inf),
+    "below 70": (-np.inf, TRAINED),
+    "above 70": (TRAINED, np.inf),
+    "the same": (-SAME, SAME),
+}
 # Each expectation: what it says of a signed sum of accuracies in percent, and that sum.
 EXPECTATIONS: dict[str, tuple[str, list[tuple[int, Arm]]]] = {
     "E1": ("above 0", gain("orthogonal", 40, 1.0)),
@@ -201,24 +206,20 @@ def train(
 
 def tune(arm: Arm) -> list[dict]:
     """Return what each step size gave on the tuning seed, on a grid that is extended where its end is the best."""
-    sizes = list(STEP_SIZES)
-    while True:
-        tried = [
+
+    def measure(sizes: list[float]) -> list[dict]:
+        return [
             {
-                "lr": run.point["lr"],
-                "train": run.result["train"][-1],
-                "loss": run.result["loss"][-1],
-                "diverged": run.result["diverged"],
+                "train": result["train"][-1],
+                "loss": result["loss"][-1],
+                "diverged": result["diverged"],
             }
-            for run in runs([(arm, lr, TUNING_SEED) for lr in sizes])
+            for result in runs([(arm, lr, TUNING_SEED) for lr in sizes])
         ]
-        lr = best(tried)
-        if len(sizes) < MOST_STEP_SIZES and lr == sizes[0]:
-            sizes = [lr / 4, lr / 2, *sizes]
-        elif len(sizes) < MOST_STEP_SIZES and lr == sizes[-1]:
-            sizes = [*sizes, 2 * lr, 4 * lr]
-        else:
-            return tried
+
+    return rl.experiment.tune(
+        measure, STEP_SIZES, best, by=2, at_most=MOST_STEP_SIZES
+    )
 
 
 def best(tried: list[dict]) -> float:
@@ -228,7 +229,7 @@ def best(tried: list[dict]) -> float:
     )["lr"]
 
 
-def runs(cases: list[tuple[Arm, float, int]]) -> tuple[rl.sweep.Run, ...]:
+def runs(cases: list[tuple[Arm, float, int]]) -> list[dict]:
     """Train each arm with a step size and a seed, or read from the store that it was done."""
     points = [
         {
@@ -241,7 +242,7 @@ def runs(cases: list[tuple[Arm, float, int]]) -> tuple[rl.sweep.Run, ...]:
         }
         for (activation, weights, depth, keep), lr, seed in cases
     ]
-    return rl.sweep.run(train, points, store=STORE, n_jobs=-1).runs
+    return rl.experiment.results(train, points, store=STORE, n_jobs=-1)
 
 
 def row(arm: Arm) -> dict:
@@ -249,7 +250,7 @@ def row(arm: Arm) -> dict:
     activation, weights, depth, keep = arm
     tried = tune(arm)
     lr = best(tried)
-    measured = [run.result for run in runs([(arm, lr, s) for s in SEEDS])]
+    measured = runs([(arm, lr, s) for s in SEEDS])
     return {
         "activation": activation,
         "weights": weights,
@@ -272,52 +273,33 @@ def accuracies(rows: list[dict]) -> dict[Arm, np.ndarray]:
     }
 
 
-def interval(values: np.ndarray) -> tuple[float, float, float]:
-    """Return the mean and the ends of its 95 % t-interval."""
-    half = stats.t.ppf(0.975, len(values) - 1) * stats.sem(values)
-    mean = values.mean()
-    return float(mean), float(mean - half), float(mean + half)
-
-
 def verdicts(rows: list[dict]) -> list[dict]:
     """Return each expectation's value in percent, its interval and whether it holds."""
     found = accuracies(rows)
     judged = []
     for name, (claim, terms) in EXPECTATIONS.items():
         total = np.sum([sign * found[arm] for sign, arm in terms], axis=0)
-        mean, low, high = (round(v, 2) for v in interval(total))
+        interval = rl.experiment.interval(total)
+        low, high = (round(end, 2) for end in interval.ends)
         judged.append(
             {
                 "expectation": name,
                 "claim": claim,
-                "value": mean,
+                "value": round(interval.mean, 2),
                 "low": low,
                 "high": high,
-                "verdict": verdict(claim, low, high),
+                "verdict": rl.experiment.verdict(
+                    (low, high), *REGIONS[claim]
+                ),
             }
         )
     return judged
 
 
-def verdict(claim: str, low: float, high: float) -> str:
-    """Say whether an interval lies where the claim says, or wholly elsewhere, or neither."""
-    kind, _, value = claim.partition(" ")
-    inside = {
-        "above": lambda: (float(value), np.inf),
-        "below": lambda: (-np.inf, float(value)),
-        "the": lambda: (-SAME, SAME),
-    }[kind]()
-    if inside[0] <= low and high <= inside[1]:
-        return "holds"
-    if high < inside[0] or low > inside[1]:
-        return "fails"
-    return "undecided"
-
-
 def main() -> None:
     """Tune, measure, judge, and store the result with where it came from."""
     rows = [row(arm) for arm in ARMS]
-    RESULT.write_text(as_text(describe(rows)))
+    RESULT.write_text(rl.experiment.as_text(describe(rows)))
     for judged in verdicts(rows):
         print(judged)
     print(f"{len(rows)} arms written to {RESULT.name}")
@@ -325,39 +307,17 @@ def main() -> None:
 
 def describe(rows: list[dict]) -> dict:
     """Return the rows with the verdicts, and the command, seeds, commit and hash that they came from."""
-    commit = subprocess.run(
-        ["git", "rev-parse", "HEAD"],
-        capture_output=True,
-        text=True,
-        cwd=HERE,
-        check=True,
-    ).stdout.strip()
     return {
-        "command": "make experiments",
-        "commit": commit,
+        **rl.experiment.origin(__file__),
         "tuning_seed": TUNING_SEED,
         "seeds": list(SEEDS),
         "width": WIDTH,
         "batch_size": BATCH,
         "epochs": EPOCHS,
         "verdicts": verdicts(rows),
-        "sha256": digest(rows),
+        "sha256": rl.experiment.digest(rows),
         "rows": rows,
     }
-
-
-def as_text(stored: dict) -> str:
-    """Return JSON with one line a row."""
-    head = json.dumps({**stored, "rows": []}, indent=1)
-    lines = ",\n  ".join(json.dumps(row) for row in stored["rows"])
-    return head.replace('"rows": []', f'"rows": [\n  {lines}\n ]') + "\n"
-
-
-def digest(rows: list[dict]) -> str:
-    """Return the hash of the rows as they are stored."""
-    return hashlib.sha256(
-        json.dumps(rows, sort_keys=True).encode()
-    ).hexdigest()
 
 
 if __name__ == "__main__":

@@ -44,9 +44,6 @@ Finished runs, an hour or so of one core, are kept in ``_build/experiments``, so
 where it stopped; the result goes to ``training_speed.json`` beside this file.
 """
 
-import hashlib
-import json
-import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -80,6 +77,12 @@ ARMS: tuple[Arm, ...] = (
     ("relu", "orthogonal", LARGE),
     ("relu", "gaussian", LARGE),
 )
+# What an expectation may say of a gain: that it lies between two numbers.
+REGIONS = {
+    "above 1": (1.0, np.inf),
+    "below 1.25": (-np.inf, MARGIN),
+    "the same": (1 / MARGIN, MARGIN),
+}
 # Each expectation: what it says of a gain, and the arms over and under the fraction bar.
 EXPECTATIONS: dict[str, tuple[str, list[Arm], list[Arm]]] = {
     "E1": (
@@ -246,24 +249,18 @@ def steps_needed(accuracy: list[float]) -> float:
 
 def tune(arm: Arm) -> list[dict]:
     """Return what each step size gave on the tuning seed, on a grid whose ends are not the best."""
-    sizes = list(STEP_SIZES)
-    while True:
-        tried = [
+
+    def measure(sizes: list[float]) -> list[dict]:
+        return [
             {
-                "lr": run.point["lr"],
-                "steps": round(steps_needed(run.result["accuracy"]), 1),
-                "loss": run.result["loss"][-1],
-                "diverged": run.result["diverged"],
+                "steps": round(steps_needed(result["accuracy"]), 1),
+                "loss": result["loss"][-1],
+                "diverged": result["diverged"],
             }
-            for run in runs([(arm, lr, TUNING_SEED) for lr in sizes])
+            for result in runs([(arm, lr, TUNING_SEED) for lr in sizes])
         ]
-        lr = best(tried)
-        if lr == sizes[0]:
-            sizes = [lr / 4, lr / 2, *sizes]
-        elif lr == sizes[-1]:
-            sizes = [*sizes, 2 * lr, 4 * lr]
-        else:
-            return tried
+
+    return rl.experiment.tune(measure, STEP_SIZES, best, by=2)
 
 
 def best(tried: list[dict]) -> float:
@@ -273,7 +270,7 @@ def best(tried: list[dict]) -> float:
     )["lr"]
 
 
-def runs(cases: list[tuple[Arm, float, int]]) -> tuple[rl.sweep.Run, ...]:
+def runs(cases: list[tuple[Arm, float, int]]) -> list[dict]:
     """Train each arm with a step size and a seed, or read from the store that it was done."""
     points = [
         {
@@ -285,7 +282,7 @@ def runs(cases: list[tuple[Arm, float, int]]) -> tuple[rl.sweep.Run, ...]:
         }
         for (activation, weights, q), lr, seed in cases
     ]
-    return rl.sweep.run(train, points, store=STORE, n_jobs=-1).runs
+    return rl.experiment.results(train, points, store=STORE, n_jobs=-1)
 
 
 def row(arm: Arm) -> dict:
@@ -302,7 +299,7 @@ def row(arm: Arm) -> dict:
     }
     tried = tune(arm)
     lr = best(tried)
-    measured = [run.result for run in runs([(arm, lr, s) for s in SEEDS])]
+    measured = runs([(arm, lr, s) for s in SEEDS])
     return {
         "activation": activation,
         "weights": weights,
@@ -332,11 +329,8 @@ def steps_by_arm(rows: list[dict]) -> dict[Arm, np.ndarray]:
 
 def interval(logs: np.ndarray) -> tuple[float, float, float]:
     """Return exp of the mean and of the ends of its 95 % t-interval."""
-    half = stats.t.ppf(0.975, len(logs) - 1) * stats.sem(logs)
-    mean = logs.mean()
-    return tuple(
-        float(np.exp(v)) for v in (mean, mean - half, mean + half)
-    )
+    found = rl.experiment.interval(logs)
+    return tuple(float(np.exp(v)) for v in (found.mean, *found.ends))
 
 
 def table(rows: list[dict]) -> list[dict]:
@@ -380,30 +374,18 @@ def verdicts(rows: list[dict]) -> list[dict]:
                 "gain": round(gain, 3),
                 "low": round(low, 3) if low > 0 else None,
                 "high": round(high, 3) if np.isfinite(high) else None,
-                "verdict": verdict(claim, low, high),
+                "verdict": rl.experiment.verdict(
+                    (low, high), *REGIONS[claim]
+                ),
             }
         )
     return found
 
 
-def verdict(claim: str, low: float, high: float) -> str:
-    """Say whether an interval lies where the claim says, or wholly elsewhere, or neither."""
-    inside = {
-        "above 1": (1.0, np.inf),
-        "below 1.25": (0.0, MARGIN),
-        "the same": (1 / MARGIN, MARGIN),
-    }[claim]
-    if inside[0] <= low and high <= inside[1]:
-        return "holds"
-    if high < inside[0] or low > inside[1]:
-        return "fails"
-    return "undecided"
-
-
 def main() -> None:
     """Tune, measure, judge, and store the result with where it came from."""
     rows = [row(arm) for arm in ARMS]
-    RESULT.write_text(as_text(describe(rows)))
+    RESULT.write_text(rl.experiment.as_text(describe(rows)))
     for judged in verdicts(rows):
         print(judged)
     print(f"{len(rows)} arms written to {RESULT.name}")
@@ -411,16 +393,8 @@ def main() -> None:
 
 def describe(rows: list[dict]) -> dict:
     """Return the rows with the verdicts, and the command, seeds, commit and hash that they came from."""
-    commit = subprocess.run(
-        ["git", "rev-parse", "HEAD"],
-        capture_output=True,
-        text=True,
-        cwd=HERE,
-        check=True,
-    ).stdout.strip()
     return {
-        "command": "make experiments",
-        "commit": commit,
+        **rl.experiment.origin(__file__),
         "tuning_seed": TUNING_SEED,
         "seeds": list(SEEDS),
         "depth": DEPTH,
@@ -429,23 +403,9 @@ def describe(rows: list[dict]) -> dict:
         "threshold": THRESHOLD,
         "budget": BUDGET,
         "verdicts": verdicts(rows),
-        "sha256": digest(rows),
+        "sha256": rl.experiment.digest(rows),
         "rows": rows,
     }
-
-
-def as_text(stored: dict) -> str:
-    """Return JSON with one line a row."""
-    head = json.dumps({**stored, "rows": []}, indent=1)
-    lines = ",\n  ".join(json.dumps(row) for row in stored["rows"])
-    return head.replace('"rows": []', f'"rows": [\n  {lines}\n ]') + "\n"
-
-
-def digest(rows: list[dict]) -> str:
-    """Return the hash of the rows as they are stored."""
-    return hashlib.sha256(
-        json.dumps(rows, sort_keys=True).encode()
-    ).hexdigest()
 
 
 if __name__ == "__main__":

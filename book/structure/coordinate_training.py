@@ -34,14 +34,10 @@ Finished runs are kept in ``_build/experiments``, so that an interrupted call go
 goes to ``coordinate_training.json`` beside this file.
 """
 
-import hashlib
-import json
-import subprocess
 from pathlib import Path
 
 import numpy as np
 import rmtlab as rl
-from scipy import stats
 
 HERE = Path(__file__).resolve().parent
 STORE = (
@@ -131,35 +127,24 @@ def kernel_end(image: str, name: str) -> float:
     return round(float(np.mean([one.test_psnr for one in found])), 3)
 
 
-def runs(cases: list[tuple[Cell, float, int]]) -> list[rl.sweep.Run]:
+def runs(cases: list[tuple[Cell, float, int]]) -> list[dict]:
     """Train every (cell, lr, seed), as far as it is not in the store yet."""
     points = [
         {"image": image, "name": name, "lr": lr, "seed": seed}
         for (image, name), lr, seed in cases
     ]
-    found = rl.sweep.run(train, points, store=STORE)
-    if found.failed:
-        raise RuntimeError(
-            f"{len(found.failed)} runs failed; run make experiments again."
-        )
-    return list(found.runs)
+    return rl.experiment.results(train, points, store=STORE)
 
 
 def tune(cell: Cell) -> list[dict]:
     """Return what each step size gave on the tuning seed, on a grid whose ends are not the best, if it can be."""
-    sizes = list(STEP_SIZES)
-    while True:
-        tried = [
-            {"lr": run.point["lr"], **run.result}
-            for run in runs([(cell, lr, TUNING_SEED) for lr in sizes])
-        ]
-        lr = best(tried)
-        if lr == sizes[0] > LEAST:
-            sizes.insert(0, lr / 2)
-        elif lr == sizes[-1] < MOST:
-            sizes.append(lr * 2)
-        else:
-            return tried
+
+    def measure(sizes: list[float]) -> list[dict]:
+        return runs([(cell, lr, TUNING_SEED) for lr in sizes])
+
+    return rl.experiment.tune(
+        measure, STEP_SIZES, best, least=LEAST, most=MOST
+    )
 
 
 def best(tried: list[dict]) -> float:
@@ -171,9 +156,7 @@ def row(cell: Cell) -> dict:
     """Tune and measure one cell."""
     tried = tune(cell)
     lr = best(tried)
-    measured = [
-        run.result for run in runs([(cell, lr, s) for s in SEEDS])
-    ]
+    measured = runs([(cell, lr, s) for s in SEEDS])
     return {
         "cell": list(cell),
         "kernel": kernel_end(*cell),
@@ -186,75 +169,48 @@ def row(cell: Cell) -> dict:
     }
 
 
-def interval(values: np.ndarray) -> tuple[float, float]:
-    """Return the ends of the 95 % t-interval of a mean."""
-    half = stats.t.ppf(0.975, len(values) - 1) * stats.sem(values)
-    return float(values.mean() - half), float(values.mean() + half)
-
-
-def above(
-    values: np.ndarray, level: float = 0.0
-) -> tuple[tuple[float, float], bool | None]:
-    """Return the interval of a mean, and whether it is above a level: yes, no, or undecided."""
-    ends = interval(values)
-    if ends[0] > level:
-        return ends, True
-    return ends, False if ends[1] < level else None
-
-
-def within(
-    values: np.ndarray, level: float
-) -> tuple[tuple[float, float], bool | None]:
-    """Return the interval of a mean, and whether it lies within ± a level of 0."""
-    ends = interval(values)
-    if -level <= ends[0] and ends[1] <= level:
-        return ends, True
-    return ends, False if ends[0] > level or ends[1] < -level else None
-
-
 def verdicts(rows: list[dict]) -> list[dict]:
     """Return each expectation with what was found, and whether it holds."""
     test = {tuple(r["cell"]): np.array(r["test"]) for r in rows}
     end = {tuple(r["cell"]): r["kernel"] for r in rows}
-    found = []
+    parts: dict[str, list[tuple[np.ndarray, float, float]]] = {}
     for letter, image in zip("ab", IMAGES, strict=True):
         four, raw = test[image, "4"], test[image, "raw"]
-        halves = [above(four - raw), above(four - test[image, "30"])]
-        holds = [half[1] for half in halves]
-        both = (
-            False if False in holds else None if None in holds else True
-        )
-        words = " and ".join(as_words(half[0]) for half in halves)
-        found += [
-            judged(f"C1{letter}", words, both),
-            judged(f"C2{letter}", *above(end[image, "raw"] - raw, FAR)),
-            judged(f"C3{letter}", *within(four - end[image, "4"], NEAR)),
-            judged(
-                f"C4{letter}", *above(four - test[image, "loud"], LOUD)
-            ),
-        ]
-    return sorted(found, key=lambda one: one["expectation"])
-
-
-def as_words(ends: tuple[float, float]) -> str:
-    """Return an interval in words."""
-    return f"[{ends[0]:.1f}, {ends[1]:.1f}] dB"
+        high, loud = test[image, "30"], test[image, "loud"]
+        parts |= {
+            f"C1{letter}": [
+                (four - raw, 0.0, np.inf),
+                (four - high, 0.0, np.inf),
+            ],
+            f"C2{letter}": [(end[image, "raw"] - raw, FAR, np.inf)],
+            f"C3{letter}": [(four - end[image, "4"], -NEAR, NEAR)],
+            f"C4{letter}": [(four - loud, LOUD, np.inf)],
+        }
+    return [judged(name, parts[name]) for name in sorted(parts)]
 
 
 def judged(
-    name: str, found: str | tuple[float, float], holds: bool | None
+    name: str, parts: list[tuple[np.ndarray, float, float]]
 ) -> dict:
-    """Return one verdict in words."""
-    words = {True: "holds", False: "fails", None: "undecided"}[holds]
-    if not isinstance(found, str):
-        found = as_words(found)
-    return {"expectation": name, "found": found, "verdict": words}
+    """Judge whether, in every part, the interval of a mean lies between two numbers."""
+    found = [rl.experiment.interval(values) for values, *_ in parts]
+    each = [
+        rl.experiment.verdict(interval, *limits)
+        for interval, (_, *limits) in zip(found, parts, strict=True)
+    ]
+    return {
+        "expectation": name,
+        "found": " and ".join(
+            f"[{one.low:.1f}, {one.high:.1f}] dB" for one in found
+        ),
+        "verdict": rl.experiment.jointly(each),
+    }
 
 
 def main() -> None:
     """Tune, measure, judge, and store the result with where it came from."""
     rows = [row(cell) for cell in CELLS]
-    RESULT.write_text(as_text(describe(rows)))
+    RESULT.write_text(rl.experiment.as_text(describe(rows)))
     for one in verdicts(rows):
         print(one)
     print(f"{len(rows)} cells written to {RESULT.name}")
@@ -262,38 +218,16 @@ def main() -> None:
 
 def describe(rows: list[dict]) -> dict:
     """Return the rows with the verdicts, and the command, seeds, commit and hash that they came from."""
-    commit = subprocess.run(
-        ["git", "rev-parse", "HEAD"],
-        capture_output=True,
-        text=True,
-        cwd=HERE,
-        check=True,
-    ).stdout.strip()
     return {
-        "command": "make experiments",
-        "commit": commit,
+        **rl.experiment.origin(__file__),
         "tuning_seed": TUNING_SEED,
         "seeds": list(SEEDS),
         "width": WIDTH,
         "steps": STEPS,
         "verdicts": verdicts(rows),
-        "sha256": digest(rows),
+        "sha256": rl.experiment.digest(rows),
         "rows": rows,
     }
-
-
-def as_text(stored: dict) -> str:
-    """Return JSON with one line a row."""
-    head = json.dumps({**stored, "rows": []}, indent=1)
-    lines = ",\n  ".join(json.dumps(row) for row in stored["rows"])
-    return head.replace('"rows": []', f'"rows": [\n  {lines}\n ]') + "\n"
-
-
-def digest(rows: list[dict]) -> str:
-    """Return the hash of the rows as they are stored."""
-    return hashlib.sha256(
-        json.dumps(rows, sort_keys=True).encode()
-    ).hexdigest()
 
 
 if __name__ == "__main__":

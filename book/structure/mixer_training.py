@@ -45,16 +45,12 @@ Finished runs are kept in ``_build/experiments``, so that an interrupted call go
 goes to ``mixer_training.json`` beside this file. About thirteen minutes on one core.
 """
 
-import hashlib
-import json
-import subprocess
 from pathlib import Path
 
 import numpy as np
 import rmtlab as rl
 import torch
 from rmtlab.layers import Activation, Dense, LayerNorm, Residual
-from scipy import stats
 from torch import Tensor, nn
 
 HERE = Path(__file__).resolve().parent
@@ -201,42 +197,31 @@ def train(arm: str, channels: int, lr: float, seed: int) -> dict:
     }
 
 
-def runs(cases: list[tuple[Cell, float, int]]) -> list[rl.sweep.Run]:
+def runs(cases: list[tuple[Cell, float, int]]) -> list[dict]:
     """Train every (cell, lr, seed), as far as it is not in the store yet."""
     points = [
         {"arm": arm, "channels": channels, "lr": lr, "seed": seed}
         for (arm, channels), lr, seed in cases
     ]
-    found = rl.sweep.run(train, points, store=STORE, n_jobs=1)
-    if found.failed:
-        raise RuntimeError(
-            f"{len(found.failed)} runs failed; run make experiments again."
-        )
-    return list(found.runs)
+    return rl.experiment.results(train, points, store=STORE, n_jobs=1)
 
 
 def tune(cell: Cell) -> list[dict]:
     """Return what each step size gave on the tuning seeds, on a grid whose ends are not the best, if it can be."""
-    sizes = list(STEP_SIZES)
-    while True:
-        tried = [one_size(cell, lr) for lr in sizes]
-        lr = best(tried)
-        if lr == sizes[0] > LEAST:
-            sizes.insert(0, lr / 2)
-        elif lr == sizes[-1] < MOST:
-            sizes.append(lr * 2)
-        else:
-            return tried
+
+    def measure(sizes: list[float]) -> list[dict]:
+        return [one_size(cell, lr) for lr in sizes]
+
+    return rl.experiment.tune(
+        measure, STEP_SIZES, best, least=LEAST, most=MOST
+    )
 
 
 def one_size(cell: Cell, lr: float) -> dict:
     """Return what a step size gave on the tuning seeds, on average."""
-    found = [
-        r.result for r in runs([(cell, lr, s) for s in TUNING_SEEDS])
-    ]
+    found = runs([(cell, lr, s) for s in TUNING_SEEDS])
     diverged = any(r["diverged"] or r["loss"] is None for r in found)
     return {
-        "lr": lr,
         "accuracy": round(float(np.mean([r["test"] for r in found])), 6),
         "loss": None
         if diverged
@@ -259,9 +244,7 @@ def row(cell: Cell) -> dict:
     """Tune and measure one cell."""
     tried = tune(cell)
     lr = best(tried)
-    measured = [
-        run.result for run in runs([(cell, lr, s) for s in SEEDS])
-    ]
+    measured = runs([(cell, lr, s) for s in SEEDS])
     arm, channels = cell
     return {
         "arm": arm,
@@ -279,12 +262,6 @@ def row(cell: Cell) -> dict:
 def accuracies(rows: list[dict]) -> dict[Cell, np.ndarray]:
     """Return the test accuracies of every cell, one a seed."""
     return {(r["arm"], r["channels"]): np.array(r["test"]) for r in rows}
-
-
-def interval(values: np.ndarray) -> tuple[float, float]:
-    """Return the ends of the 95 % t-interval of a mean."""
-    half = stats.t.ppf(0.975, len(values) - 1) * stats.sem(values)
-    return float(values.mean() - half), float(values.mean() + half)
 
 
 def verdicts(rows: list[dict]) -> list[dict]:
@@ -310,21 +287,19 @@ def judged(
     name: str, differences: np.ndarray, region: tuple[float, float]
 ) -> dict:
     """Return a verdict: does the interval of a mean lie in a region, outside it, or neither?"""
-    low, high = interval(differences)
-    verdict = "undecided"
-    if region[0] <= low and high <= region[1]:
-        verdict = "holds"
-    elif high < region[0] or low > region[1]:
-        verdict = "fails"
-    found = f"[{100 * low:.1f}, {100 * high:.1f}] points"
-    return {"expectation": name, "found": found, "verdict": verdict}
+    found = rl.experiment.interval(differences)
+    return {
+        "expectation": name,
+        "found": f"[{100 * found.low:.1f}, {100 * found.high:.1f}] points",
+        "verdict": rl.experiment.verdict(found, *region),
+    }
 
 
 def main() -> None:
     """Tune, measure, judge, and store the result with where it came from."""
     torch.set_num_threads(1)
     rows = [row(cell) for cell in CELLS]
-    RESULT.write_text(as_text(describe(rows)))
+    RESULT.write_text(rl.experiment.as_text(describe(rows)))
     for one in verdicts(rows):
         print(one)
     print(f"{len(rows)} cells written to {RESULT.name}")
@@ -332,16 +307,8 @@ def main() -> None:
 
 def describe(rows: list[dict]) -> dict:
     """Return the rows with the verdicts, and the command, seeds, commit and hash that they came from."""
-    commit = subprocess.run(
-        ["git", "rev-parse", "HEAD"],
-        capture_output=True,
-        text=True,
-        cwd=HERE,
-        check=True,
-    ).stdout.strip()
     return {
-        "command": "make experiments",
-        "commit": commit,
+        **rl.experiment.origin(__file__),
         "tuning_seeds": list(TUNING_SEEDS),
         "seeds": list(SEEDS),
         "tokens": TOKENS,
@@ -351,23 +318,9 @@ def describe(rows: list[dict]) -> dict:
         "momentum": MOMENTUM,
         "trained_on": TRAINED_ON,
         "verdicts": verdicts(rows),
-        "sha256": digest(rows),
+        "sha256": rl.experiment.digest(rows),
         "rows": rows,
     }
-
-
-def as_text(stored: dict) -> str:
-    """Return JSON with one line a row."""
-    head = json.dumps({**stored, "rows": []}, indent=1)
-    lines = ",\n  ".join(json.dumps(row) for row in stored["rows"])
-    return head.replace('"rows": []', f'"rows": [\n  {lines}\n ]') + "\n"
-
-
-def digest(rows: list[dict]) -> str:
-    """Return the hash of the rows as they are stored."""
-    return hashlib.sha256(
-        json.dumps(rows, sort_keys=True).encode()
-    ).hexdigest()
 
 
 if __name__ == "__main__":

@@ -52,9 +52,6 @@ Finished runs, about a quarter of an hour of one core, are kept in ``_build/expe
 call goes on where it stopped; the result goes to ``search_budget.json`` beside this file.
 """
 
-import hashlib
-import json
-import subprocess
 from functools import cache
 from pathlib import Path
 
@@ -222,12 +219,8 @@ def row(task: str, arm: str) -> dict:
         {**draw(task, arm, t), "seed": seed_of(task, arm, t)}
         for t in range(TRIALS[task, arm])
     ]
-    found = rl.sweep.run(train, points, store=STORE, n_jobs=1)
-    if found.failed:
-        raise RuntimeError(
-            f"{len(found.failed)} runs failed; run make experiments again."
-        )
-    trials = [{**run.point, **run.result} for run in found.runs]
+    found = rl.experiment.results(train, points, store=STORE, n_jobs=1)
+    trials = [{**p, **r} for p, r in zip(points, found, strict=True)]
     allowed = [is_allowed(t) for t in trials] if arm == "blind" else None
     return {
         "task": task,
@@ -397,19 +390,16 @@ def verdicts(rows: list[dict], shares: list[dict]) -> list[dict]:
         name: str,
         value: float,
         interval: tuple[float, float],
-        low: float,
-        high: float,
+        low: float = -np.inf,
+        high: float = np.inf,
     ) -> None:
-        inside = low <= interval[0] and interval[1] <= high
-        outside = interval[1] < low or interval[0] > high
-        word = {(True, False): "holds", (False, True): "fails"}
         found.append(
             {
                 "expectation": name,
                 "value": round(float(value), 4),
                 "low": round(interval[0], 4),
                 "high": round(interval[1], 4),
-                "verdict": word.get((inside, outside), "undecided"),
+                "verdict": rl.experiment.verdict(interval, low, high),
             }
         )
 
@@ -439,30 +429,28 @@ def verdicts(rows: list[dict], shares: list[dict]) -> list[dict]:
             for _ in range(RESAMPLES)
         ]
         value = parts[0].mean() - parts[1].mean()
-        judge("E5", value, ends(np.array(samples)), -0.2, 1.0)
+        judge("E5", value, ends(np.array(samples)), low=-0.2)
 
-    judge("E1", *lead(rows, "deep", "theory", "blind"), 0.0, 1.0)
+    judge("E1", *lead(rows, "deep", "theory", "blind"), low=0.0)
     judge_ratio()
     judge("E3", *lead(rows, "free", "theory", "blind"), -0.01, 0.01)
-    judge("E4", *lead(rows, "deep", "theory", "folklore"), 0.0, 1.0)
+    judge("E4", *lead(rows, "deep", "theory", "folklore"), low=0.0)
     judge_straight()
     of_library = trained(deep["library"])
     judge(
         "E6",
         of_library.mean(),
         clopper_pearson(of_library.sum(), len(of_library)),
-        0.0,
-        0.1,
+        high=0.1,
     )
-    judge("E7a", *lead(rows, "deep", "halving", "blind"), 0.0, 1.0)
-    judge("E7b", *lead(rows, "deep", "theory", "halving"), 0.0, 1.0)
+    judge("E7a", *lead(rows, "deep", "halving", "blind"), low=0.0)
+    judge("E7b", *lead(rows, "deep", "theory", "halving"), low=0.0)
     refused = trained(deep["blind"])[~deep["blind"]["allowed"]]
     judge(
         "E8",
         refused.mean(),
         clopper_pearson(refused.sum(), len(refused)),
-        0.0,
-        0.05,
+        high=0.05,
     )
     return found
 
@@ -477,7 +465,9 @@ def main() -> None:
     shares = allowed_shares()
     rows = [row(task, arm) for task, arm in TRIALS]
     stored = describe(rows, shares)
-    RESULT.write_text(as_text(stored))
+    RESULT.write_text(
+        rl.experiment.as_text(stored, tables=("shares", "rows"))
+    )
     for one in stored["verdicts"]:
         print(one)
     print(f"{len(rows)} arms written to {RESULT.name}")
@@ -485,43 +475,17 @@ def main() -> None:
 
 def describe(rows: list[dict], shares: list[dict]) -> dict:
     """Return the rows with the verdicts, and the command, commit and hash that they came from."""
-    commit = subprocess.run(
-        ["git", "rev-parse", "HEAD"],
-        capture_output=True,
-        text=True,
-        cwd=HERE,
-        check=True,
-    ).stdout.strip()
     return {
-        "command": "make experiments",
-        "commit": commit,
+        **rl.experiment.origin(__file__),
         "budget": BUDGET,
         "width": WIDTH,
         "epochs": RUNGS[-1],
         "threshold": THRESHOLD,
         "verdicts": verdicts(rows, shares),
-        "sha256": digest(rows, shares),
+        "sha256": rl.experiment.digest([shares, rows]),
         "shares": shares,
         "rows": rows,
     }
-
-
-def as_text(stored: dict) -> str:
-    """Return JSON with one line a share and one a row."""
-    head = json.dumps({**stored, "shares": [], "rows": []}, indent=1)
-    for name in ("shares", "rows"):
-        lines = ",\n  ".join(json.dumps(one) for one in stored[name])
-        head = head.replace(
-            f'"{name}": []', f'"{name}": [\n  {lines}\n ]'
-        )
-    return head + "\n"
-
-
-def digest(rows: list[dict], shares: list[dict]) -> str:
-    """Return the hash of rows and shares as they are stored."""
-    return hashlib.sha256(
-        json.dumps([shares, rows], sort_keys=True).encode()
-    ).hexdigest()
 
 
 if __name__ == "__main__":

@@ -57,9 +57,6 @@ Finished runs are kept in ``_build/experiments``, so that an interrupted call go
 goes to ``width_sparsity.json`` beside this file.
 """
 
-import hashlib
-import json
-import subprocess
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -308,18 +305,13 @@ def train(
     }
 
 
-def runs(cases: list[tuple[Cell, float, int]]) -> list[rl.sweep.Run]:
+def runs(cases: list[tuple[Cell, float, int]]) -> list[dict]:
     """Train every (cell, lr, seed), as far as it is not in the store yet."""
     points = [
         {"task": t, "first": a, "second": b, "lr": lr, "seed": seed}
         for (t, a, b), lr, seed in cases
     ]
-    found = rl.sweep.run(train, points, store=STORE)
-    if found.failed:
-        raise RuntimeError(
-            f"{len(found.failed)} runs failed; run make experiments again."
-        )
-    return list(found.runs)
+    return rl.experiment.results(train, points, store=STORE)
 
 
 def most(cell: Cell) -> float:
@@ -329,19 +321,13 @@ def most(cell: Cell) -> float:
 
 def tune(cell: Cell) -> list[dict]:
     """Return what each step size gave on the tuning seed, on a grid whose ends are not the best, if it can be."""
-    sizes = list(STEP_SIZES)
-    while True:
-        tried = [
-            {"lr": run.point["lr"], **run.result}
-            for run in runs([(cell, lr, TUNING_SEED) for lr in sizes])
-        ]
-        lr = best(tried)
-        if lr == sizes[0] > LEAST:
-            sizes.insert(0, lr / 2)
-        elif lr == sizes[-1] < most(cell):
-            sizes.append(lr * 2)
-        else:
-            return tried
+
+    def measure(sizes: list[float]) -> list[dict]:
+        return runs([(cell, lr, TUNING_SEED) for lr in sizes])
+
+    return rl.experiment.tune(
+        measure, STEP_SIZES, best, least=LEAST, most=most(cell)
+    )
 
 
 def best(tried: list[dict]) -> float:
@@ -367,10 +353,7 @@ def more(cell: Cell, rows: list[dict]) -> dict:
         return measured(cell, [], first["lr"], MORE_SEEDS)
     tried = []
     for lr in MORE_STEP_SIZES:
-        found = [
-            run.result
-            for run in runs([(cell, lr, s) for s in MORE_TUNING_SEEDS])
-        ]
+        found = runs([(cell, lr, s) for s in MORE_TUNING_SEEDS])
         tried.append(
             {
                 "lr": lr,
@@ -388,7 +371,7 @@ def measured(
     cell: Cell, tried: list[dict], lr: float, seeds: tuple[int, ...]
 ) -> dict:
     """Train a cell on its seeds; return the row that is stored."""
-    results = [run.result for run in runs([(cell, lr, s) for s in seeds])]
+    results = runs([(cell, lr, s) for s in seeds])
     return {
         "cell": list(cell),
         "tuning": tried,
@@ -407,22 +390,6 @@ def accuracies(
     return {tuple(r["cell"]): np.array(r[part]) for r in rows}
 
 
-def interval(values: np.ndarray) -> tuple[float, float]:
-    """Return the ends of the 95 % t-interval of a mean."""
-    half = stats.t.ppf(0.975, len(values) - 1) * stats.sem(values)
-    return float(values.mean() - half), float(values.mean() + half)
-
-
-def above(
-    values: np.ndarray, level: float = 0.0
-) -> tuple[tuple[float, float], bool | None]:
-    """Return the interval of a mean, and whether it is above a level: yes, no, or undecided."""
-    ends = interval(values)
-    if ends[0] > level:
-        return ends, True
-    return ends, False if ends[1] < level else None
-
-
 def verdicts(rows: list[dict]) -> list[dict]:
     """Return each expectation with what was found, and whether it holds."""
     test = accuracies(rows)
@@ -438,18 +405,22 @@ def verdicts(rows: list[dict]) -> list[dict]:
             gained(f"E1{letter}", gain("redundant-400", base, k))
         )
     wide = test["redundant-400", 16, 8] - test["redundant-400", 16, 32]
-    found.append(judged("E2", *above(wide)))
+    found.append(judged_by_interval("E2", wide, low=0))
     for letter, base in (("a", 8), ("b", 16)):
         found.append(
-            judged(f"E3{letter}", *above(-gain("digits", base, 8)))
+            judged_by_interval(
+                f"E3{letter}", -gain("digits", base, 8), low=0
+            )
         )
-    found.append(judged("E4", *above(gain("copies", 8, 4))))
+    found.append(judged_by_interval("E4", gain("copies", 8, 4), low=0))
     dose = gain("redundant-400", 8, 4) - gain("redundant-25", 8, 4)
-    found.append(judged("E5", *above(dose)))
+    found.append(judged_by_interval("E5", dose, low=0))
     for name, task in (("E6", "mixer"), ("E7", "unshared")):
         for letter, other in (("a", (2, 64)), ("b", (64, 2))):
             gap = test[task, 16, 16] - test[task, *other]
-            found.append(judged(f"{name}{letter}", *above(gap)))
+            found.append(
+                judged_by_interval(f"{name}{letter}", gap, low=0)
+            )
     return [*found, *initialised("E8", test)]
 
 
@@ -467,34 +438,44 @@ def gained(name: str, gain: np.ndarray) -> dict:
     """Judge whether a gain is more than three standard errors above 0."""
     ratio = float(gain.mean() / stats.sem(gain))
     words = f"{100 * gain.mean():.2f} points, {ratio:.1f} standard errors"
-    return judged(name, words, ratio > ERRORS)
+    return judged(name, words, "holds" if ratio > ERRORS else "fails")
 
 
 def initialised(name: str, test: dict[Cell, np.ndarray]) -> list[dict]:
     """Judge whether the right variance trains, and the naive one does not."""
-    right, holds = above(test["right", 6, 8], THRESHOLD)
-    naive, trains = above(test["naive", 6, 8], THRESHOLD)
+    right, naive = test["right", 6, 8], test["naive", 6, 8]
     return [
-        judged(f"{name}a", right, holds),
-        judged(f"{name}b", naive, None if trains is None else not trains),
+        judged_by_interval(f"{name}a", right, low=THRESHOLD),
+        judged_by_interval(f"{name}b", naive, high=THRESHOLD),
     ]
 
 
-def judged(
-    name: str, found: str | tuple[float, float], holds: bool | None
+def judged_by_interval(
+    name: str,
+    values: np.ndarray,
+    low: float = -np.inf,
+    high: float = np.inf,
 ) -> dict:
+    """Judge whether the interval of a mean lies between two numbers."""
+    found = rl.experiment.interval(values)
+    words = f"[{100 * found.low:.1f}, {100 * found.high:.1f}] points"
+    return judged(name, words, rl.experiment.verdict(found, low, high))
+
+
+def judged(name: str, found: str, verdict: str) -> dict:
     """Return one verdict in words."""
-    words = {True: "holds", False: "fails", None: "undecided"}[holds]
-    if not isinstance(found, str):
-        found = f"[{100 * found[0]:.1f}, {100 * found[1]:.1f}] points"
-    return {"expectation": name, "found": found, "verdict": words}
+    return {"expectation": name, "found": found, "verdict": verdict}
 
 
 def main() -> None:
     """Tune, measure, judge, and store the result with where it came from."""
     rows = [row(cell) for cell in CELLS]
     follow_up = [more(cell, rows) for cell in MORE_CELLS]
-    RESULT.write_text(as_text(describe(rows, follow_up)))
+    RESULT.write_text(
+        rl.experiment.as_text(
+            describe(rows, follow_up), tables=("rows", "follow_up")
+        )
+    )
     for one in [*verdicts(rows), *more_verdicts(follow_up)]:
         print(one)
     print(f"{len(rows)} cells written to {RESULT.name}")
@@ -502,44 +483,18 @@ def main() -> None:
 
 def describe(rows: list[dict], follow_up: list[dict]) -> dict:
     """Return the rows with the verdicts, and the command, seeds, commit and hash that they came from."""
-    commit = subprocess.run(
-        ["git", "rev-parse", "HEAD"],
-        capture_output=True,
-        text=True,
-        cwd=HERE,
-        check=True,
-    ).stdout.strip()
     return {
-        "command": "make experiments",
-        "commit": commit,
+        **rl.experiment.origin(__file__),
         "tuning_seed": TUNING_SEED,
         "seeds": list(SEEDS),
         "more_seeds": list(MORE_SEEDS),
         "batch_size": BATCH,
         "threshold": THRESHOLD,
         "verdicts": [*verdicts(rows), *more_verdicts(follow_up)],
-        "sha256": digest([*rows, *follow_up]),
+        "sha256": rl.experiment.digest([*rows, *follow_up]),
         "rows": rows,
         "follow_up": follow_up,
     }
-
-
-def as_text(stored: dict) -> str:
-    """Return JSON with one line a row."""
-    text = json.dumps({**stored, "rows": [], "follow_up": []}, indent=1)
-    for name in ("rows", "follow_up"):
-        lines = ",\n  ".join(json.dumps(row) for row in stored[name])
-        text = text.replace(
-            f'"{name}": []', f'"{name}": [\n  {lines}\n ]'
-        )
-    return text + "\n"
-
-
-def digest(rows: list[dict]) -> str:
-    """Return the hash of the rows as they are stored."""
-    return hashlib.sha256(
-        json.dumps(rows, sort_keys=True).encode()
-    ).hexdigest()
 
 
 if __name__ == "__main__":

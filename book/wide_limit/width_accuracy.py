@@ -34,14 +34,10 @@ Finished runs are kept in ``_build/experiments``, so that an interrupted call go
 goes to ``width_accuracy.json`` beside this file.
 """
 
-import hashlib
-import json
-import subprocess
 from pathlib import Path
 
 import numpy as np
 import rmtlab as rl
-from scipy import stats
 
 HERE = Path(__file__).resolve().parent
 STORE = (
@@ -125,32 +121,20 @@ def runs(
         {"width": width, "lr": lr, "seed": seed, "part": part}
         for lr, seed in cases
     ]
-    found = rl.sweep.run(train, points, store=STORE, n_jobs=1)
-    return [run.result for run in found.runs]
+    return rl.experiment.results(train, points, store=STORE, n_jobs=1)
 
 
 def tune(width: int) -> list[dict]:
     """Try step sizes on the tuning seed, more of them until the best is inside."""
-    sizes = list(STEP_SIZES)
-    while True:
-        found = runs(
-            width, [(lr, TUNING_SEED) for lr in sizes], "validation"
-        )
-        tried = [
-            {
-                "lr": lr,
-                "loss": result["loss"],
-                "diverged": result["diverged"],
-            }
-            for lr, result in zip(sizes, found, strict=True)
+
+    def measure(sizes: list[float]) -> list[dict]:
+        cases = [(lr, TUNING_SEED) for lr in sizes]
+        return [
+            {name: result[name] for name in ("loss", "diverged")}
+            for result in runs(width, cases, "validation")
         ]
-        lr = best(tried)
-        if lr == sizes[0]:
-            sizes = [lr / 2, *sizes]
-        elif lr == sizes[-1]:
-            sizes = [*sizes, 2 * lr]
-        else:
-            return tried
+
+    return rl.experiment.tune(measure, STEP_SIZES, best)
 
 
 def best(tried: list[dict]) -> float:
@@ -177,84 +161,51 @@ def row(width: int) -> dict:
     }
 
 
-def interval(values: list[float]) -> tuple[float, float, float]:
-    """Return the mean and the ends of its 95 % t-interval."""
-    half = stats.t.ppf(0.975, len(values) - 1) * stats.sem(values)
-    mean = float(np.mean(values))
-    return mean, mean - float(half), mean + float(half)
-
-
 def verdicts(rows: list[dict], process: float) -> list[dict]:
     """Return each expectation's number, its interval and whether it holds."""
+    interval, verdict = rl.experiment.interval, rl.experiment.verdict
     tests = {row["width"]: np.array(row["test"]) for row in rows}
     narrow, wide = tests[WIDTHS[0]], tests[WIDTHS[-1]]
-    gaps = {
-        width: interval(test - process) for width, test in tests.items()
-    }
-    highest = max(gaps.values(), key=lambda gap: gap[0])
-    every = [verdict(-high, -low) for _, low, high in gaps.values()]
-    mean, low, high = gaps[WIDTHS[-1]]
+    gaps = [interval(test - process) for test in tests.values()]
+    highest = max(gaps, key=lambda gap: gap.mean)
     together = next(
         row["together"] for row in rows if row["width"] == WIDTHS[-1]
     )
     rise, gain = interval(wide - narrow), interval(together - wide)
-    near = (
-        min(MARGIN + low, MARGIN - high),
-        min(MARGIN + high, MARGIN - low),
-    )
+    last = interval(wide - process)
+    below = rl.experiment.jointly(verdict(gap, high=0) for gap in gaps)
     found = {
-        "E1": (*rise, verdict(*rise[1:])),
-        "E2": (
-            *highest,
-            "fails"
-            if "fails" in every
-            else "holds"
-            if set(every) == {"holds"}
-            else "undecided",
-        ),
-        "E3": (mean, low, high, verdict(*near)),
-        "E4": (*gain, verdict(*gain[1:])),
+        "E1": (rise, verdict(rise, low=0)),
+        "E2": (highest, below),
+        "E3": (last, verdict(last, -MARGIN, MARGIN)),
+        "E4": (gain, verdict(gain, low=0)),
     }
     return [
         {
             "expectation": name,
-            "value": round(value, 5),
-            "low": round(low, 5),
-            "high": round(high, 5),
+            "value": round(one.mean, 5),
+            "low": round(one.low, 5),
+            "high": round(one.high, 5),
             "verdict": judged,
         }
-        for name, (value, low, high, judged) in found.items()
+        for name, (one, judged) in found.items()
     ]
-
-
-def verdict(low: float, high: float) -> str:
-    """Say whether a number that should be positive is, given the ends of its interval."""
-    if low > 0:
-        return "holds"
-    return "fails" if high < 0 else "undecided"
 
 
 def main() -> None:
     """Tune, measure, judge, and store the result with where it came from."""
     rows = [row(width) for width in WIDTHS]
-    RESULT.write_text(as_text(describe(rows, process_accuracy())))
-    for judged in verdicts(rows, process_accuracy()):
+    stored = describe(rows, process_accuracy())
+    RESULT.write_text(rl.experiment.as_text(stored))
+    for judged in stored["verdicts"]:
         print(judged)
     print(f"{len(rows)} widths written to {RESULT.name}")
 
 
 def describe(rows: list[dict], process: float) -> dict:
     """Return the rows with the verdicts, and the command, seeds, commit and hash that they came from."""
-    commit = subprocess.run(
-        ["git", "rev-parse", "HEAD"],
-        capture_output=True,
-        text=True,
-        cwd=HERE,
-        check=True,
-    ).stdout.strip()
     return {
-        "command": "make experiments",
-        "commit": commit,
+        **rl.experiment.origin(__file__),
         "tuning_seed": TUNING_SEED,
         "seeds": list(SEEDS),
         "depth": NET.depth,
@@ -263,23 +214,9 @@ def describe(rows: list[dict], process: float) -> dict:
         "optimizer": "adam",
         "process": process,
         "verdicts": verdicts(rows, process),
-        "sha256": digest(rows),
+        "sha256": rl.experiment.digest(rows),
         "rows": rows,
     }
-
-
-def as_text(stored: dict) -> str:
-    """Return JSON with one line a row."""
-    head = json.dumps({**stored, "rows": []}, indent=1)
-    lines = ",\n  ".join(json.dumps(row) for row in stored["rows"])
-    return head.replace('"rows": []', f'"rows": [\n  {lines}\n ]') + "\n"
-
-
-def digest(rows: list[dict]) -> str:
-    """Return the hash of the rows as they are stored."""
-    return hashlib.sha256(
-        json.dumps(rows, sort_keys=True).encode()
-    ).hexdigest()
 
 
 if __name__ == "__main__":
