@@ -56,7 +56,7 @@ class Interval:
 
     @property
     def half(self) -> float:
-        """Half the length: the error bar."""
+        """Half the length, as an error bar has it."""
         return (self.high - self.low) / 2
 
 
