@@ -39,12 +39,18 @@ OVERFLOWING = """() => {
 INKS = """() => {
   const lightness = c => { const [r, g, b] = c.match(/[\\d.]+/g).map(Number); return (r + g + b) / 765; };
   const style = getComputedStyle(document.body);
+  const filters = pictures => [...document.querySelectorAll(pictures)].map(i => getComputedStyle(i).filter);
   const text = document.querySelector("article p") ?? document.querySelector("article h1");
   return {
     paper: lightness(style.backgroundColor),
     ink: lightness(getComputedStyle(text).color),
-    filters: [...document.querySelectorAll("article figure img")].map(i => getComputedStyle(i).filter),
+    filters: filters("article figure img:not(.tag_photograph img)"),
+    photographs: filters("article .tag_photograph figure img"),
   };
+}"""
+MARKUP = """() => {
+  const captions = [...document.querySelectorAll("figcaption")].map(c => c.textContent);
+  return captions.filter(text => /[*]{2}|`/.test(text));
 }"""
 MANY_WORDS = {"caption": "A line that rises.", "alt": "A line."}
 
@@ -58,6 +64,7 @@ class Sight:
     untypeset: list = field(default_factory=list)
     undrawn: list = field(default_factory=list)
     overflowing: list = field(default_factory=list)
+    markup: list = field(default_factory=list)
     inks: dict = field(default_factory=dict)
 
 
@@ -100,6 +107,7 @@ def look(wide, phone, address):
                     sight.untypeset += page.evaluate(UNTYPESET)
                     sight.undrawn += page.evaluate(UNDRAWN)
                     sight.overflowing += page.evaluate(OVERFLOWING)
+                    sight.markup += page.evaluate(MARKUP)
                     sight.inks[scheme] = page.evaluate(INKS)
         return seen[name]
 
@@ -132,6 +140,10 @@ class TestEveryPage:
         assert dark["ink"] > 0.6
         assert all(f == "none" for f in light["filters"])
         assert all("invert" in f for f in dark["filters"])
+        assert all(f == "none" for f in dark["photographs"])
+
+    def test_shows_no_markup_in_a_caption(self, look, name):
+        assert look(name).markup == []
 
 
 @pytest.fixture(scope="session")
