@@ -26,6 +26,8 @@ class Setting:
         σ_w² and σ_b².
     signal, gradient, isometry : float
         What the point uses of each allowance: at most 1 inside the region.
+    growth : float
+        q^L/q¹, by which the mean square of pre-activations grows from the first layer to the last.
     """
 
     weight_var: float
@@ -33,6 +35,7 @@ class Setting:
     signal: float
     gradient: float
     isometry: float
+    growth: float
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -50,13 +53,15 @@ class Region:
     weight_vars, bias_vars : ndarray
         The axes, σ_w² and σ_b².
     xi_c : ndarray
-        The depth scale of correlations, −1/ln C′(c*).
+        The depth scale of correlations, −1/ln C′(c*); with noise added to an unbounded φ, its average along the path.
     log_gradient : ndarray
         Σ_l ln χ(q^l), the logarithm of what depth does to squared gradients.
     spread : ndarray
         Variance over mean² of the spectrum of J Jᵀ.
+    log_growth : ndarray
+        ln(q^L/q¹).
     in_range : ndarray of bool
-        Whether q¹ … q^L stay numbers of the format.
+        Whether q¹ … q^L stay numbers of the format, and under added noise |ln(q^L/q¹)| ≤ 6.
     signal, gradient, isometry : ndarray
         What each point uses of its allowance: L/(6 ξ_c), |Σ ln χ|/6 and spread/99 at the default bounds.
     """
@@ -69,6 +74,7 @@ class Region:
     xi_c: np.ndarray
     log_gradient: np.ndarray
     spread: np.ndarray
+    log_growth: np.ndarray
     in_range: np.ndarray
     signal: np.ndarray
     gradient: np.ndarray
@@ -107,7 +113,8 @@ class Region:
         total = np.where(self.allowed, self.signal + self.gradient + self.isometry, np.inf)
         i, j = np.unravel_index(int(np.argmin(total)), total.shape)
         uses = (float(a[i, j]) for a in (self.signal, self.gradient, self.isometry))
-        return Setting(float(self.weight_vars[i]), float(self.bias_vars[j]), *uses)
+        growth = float(np.exp(self.log_growth[i, j]))
+        return Setting(float(self.weight_vars[i]), float(self.bias_vars[j]), *uses, growth)
 
     def sample(self, n: int, rng: _checks.Rng = 0) -> np.ndarray:
         """Return allowed grid points, drawn with equal chances and with replacement: a search inside theory.
@@ -147,8 +154,8 @@ class Region:
         Returns
         -------
         list of dict
-            With "weight_var", "bias_var", "allowed", "xi_c", "log_gradient", "spread" and "refused_by", the
-            criteria that the point fails.
+            With "weight_var", "bias_var", "allowed", "xi_c", "log_gradient", "spread", "log_growth" and
+            "refused_by", the criteria that the point fails.
 
         Examples
         --------
@@ -166,6 +173,7 @@ class Region:
                 "xi_c": float(self.xi_c[i, j]),
                 "log_gradient": float(self.log_gradient[i, j]),
                 "spread": float(self.spread[i, j]),
+                "log_growth": float(self.log_growth[i, j]),
                 "refused_by": ", ".join(
                     name for name, fail in zip(_CRITERIA, fails, strict=True) if fail[i, j]
                 ),
@@ -205,12 +213,24 @@ class Region:
 
     def _need_a_point(self) -> None:
         if not self.allowed.any():
-            best = np.unravel_index(int(np.argmin(self.use)), self.use.shape)
             raise ValueError(
-                f"theory allows no point of this grid for {self.activation} at depth {self.depth}; the best uses "
-                f"{self.use[best]:.2g} times its allowance. Choose a shallower network, weaker noise, "
-                "wider bounds or another grid."
+                f"theory allows no point of this grid for {self.activation} at depth {self.depth} with {self.noise}; "
+                f"{self._nearest()}. Choose a shallower network, weaker noise, wider bounds or another grid."
             )
+
+    def _nearest(self) -> str:
+        """Say by what the point is refused that needs least."""
+        use = np.where(self.in_range, self.use, np.inf)
+        if not self.in_range.any():
+            growth = float(np.exp(min(np.abs(self.log_growth).min(), 700.0)))
+            return f"on every point q leaves its range (it changes by a factor of at least {growth:.2g})"
+        i, j = np.unravel_index(int(np.argmin(use)), use.shape)
+        shares = {name: float(getattr(self, name)[i, j]) for name in _CRITERIA[:3]}
+        worst = max(shares, key=lambda name: shares[name])
+        return (
+            f"the best, σ_w² = {self.weight_vars[i]:.4g} and σ_b² = {self.bias_vars[j]:.4g}, uses {shares[worst]:.3g} "
+            f"times its allowance of {worst}"
+        )
 
     def __repr__(self) -> str:
         share = float(np.mean(self.allowed))
@@ -241,6 +261,16 @@ def region(
     along the path q¹ … q^L of an input with ‖x‖² = d. Here μ_k are the moments of φ′(z)² ε², and s₁ is −1 for
     Gaussian and 0 for orthogonal weights.
 
+    Noise that is *added* to a φ without bound may leave q^l no place to rest: rectifiers at χ₁ = 1 grow by
+    σ_w²·var a layer, and at the end of that way, q* = ∞, no trace of the noise is left. So the first condition is then
+    taken along the path of two passes of one input,
+
+    .. math:: -\ln\frac{\partial c^{L+1}}{\partial c^1}
+              = -\sum_{l=1}^L \ln\frac{\sigma_w^2\,q^l\,E\,\varphi'\varphi'}{q^{l+1}} \le 6,
+
+    which is L/ξ_c where q rests (φ counts as the rectifier that it is far from zero), and q^L may not be e⁶ times
+    larger or smaller than q¹.
+
     Parameters
     ----------
     activation : str or rmtlab.activations.Activation
@@ -255,7 +285,7 @@ def region(
         The grid; by default σ_w² = 0.05 … 4 and σ_b² = 0 … 0.5.
     dtype : str
         The format whose smallest normal and largest number bound q^l, as in
-        :meth:`~rmtlab.signal.MeanField.float_depths`.
+        :meth:`~rmtlab.signal.MeanField.float_depths`: the overflow depth may not be less than L.
     correlation : float
         How many depth scales ξ_c a network may be deep. Six is the bound that [1]_ and [2]_ found by experiment.
     gradient : float
@@ -305,17 +335,20 @@ def region(
     b = np.linspace(0.0, 0.5, 51) if bias_vars is None else bias_vars
     diagram = signal.phase_diagram(phi, w, b, noise)
     path = walk(phi, depth, noise, weights, diagram.weight_vars, diagram.bias_vars, dtype)
+    with np.errstate(divide="ignore"):
+        xi_c = diagram.xi_c if path.lost is None else depth / path.lost
     return Region(
         phi.name,
         depth,
         "no noise" if noise is None else repr(noise),
         diagram.weight_vars,
         diagram.bias_vars,
-        diagram.xi_c,
+        xi_c,
         path.log_gradient,
         path.spread,
+        path.log_growth,
         path.in_range,
-        _shares(depth, diagram.xi_c, bounds["correlation"]),
+        _shares(depth, xi_c, bounds["correlation"]),
         np.abs(path.log_gradient) / bounds["gradient"],
         path.spread / bounds["isometry"],
     )

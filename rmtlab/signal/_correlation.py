@@ -93,6 +93,13 @@ def tangent(slopes: tuple[float, float], gain: float) -> tuple[Activation, Point
     return rectifier, Points(one, 1 / (gain * m), 0 * one, m, gain, 0.0)
 
 
+@cache
+def at_a_limit(slopes: tuple[float, float], gain: float) -> tuple[float, float, float]:
+    """Return 1 − c*, C′(c*) and the residual where only two slopes of φ count, which is the same for every σ_w²."""
+    gap, slope, residual = (float(x[0]) for x in fixed(*tangent(slopes, gain), np.ones(1)))
+    return gap, slope, residual
+
+
 def _by_series(activation: Activation, points: Points, terms: int) -> tuple[np.ndarray, np.ndarray]:
     squares, sure = _squares(activation, points.q, terms)
     share = points.w / points.v

@@ -157,8 +157,7 @@ class Solver:
                 inf, None, None, inf, inf, True, "diverging", (), 0.0, 0, True, _sentence("diverging", inf)
             )
         chi = self._weight_gain * sum(s * s for s in slopes) / 2
-        rectifier, point = _correlation.tangent(slopes, self._own_gain)
-        gap, slope, residual = (float(x[0]) for x in _correlation.fixed(rectifier, point, np.ones(1)))
+        gap, slope, residual = _correlation.at_a_limit(slopes, self._own_gain)
         if self._quiet and q == 0:
             slope = chi
         kind = "diverging" if q == inf else self._kind(chi, 0.0)
