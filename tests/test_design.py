@@ -70,6 +70,66 @@ def test_range_of_numbers_is_that_of_signal():
     assert not design.region("relu", lasts + 1, **grid).in_range.any()
 
 
+NOISY = noise.AdditiveGaussian(var=0.5)
+
+
+@pytest.mark.parametrize("masks", [NOISY, noise.AdditiveGaussian(var=0.5, shared=True)])
+@pytest.mark.parametrize("weight_var", [1.5, 2.0, 2.4])
+def test_added_noise_counts_along_the_path(masks, weight_var):
+    """Evidence: two implementations. ∂c^{L+1}/∂c¹ by differences of 2e-6 through the maps of `signal`, ± 0.5 %."""
+    m, depth = signal.MeanField("relu", weight_var, 0.1, masks), 8
+    q = m.variances(weight_var * 1.5 + 0.1, depth)
+    start = (weight_var * (1 + masks.pair_additive_var) + 0.1) / q[0]
+    ends = np.array([start, start - 2e-6])
+    for one in q:
+        ends = np.array([m.correlation(float(c), q=float(one)) for c in np.minimum(ends, 1.0)])
+    slope = (ends[0] - ends[1]) / 2e-6
+    found = design.region("relu", depth, masks, weight_vars=[weight_var], bias_vars=[0.1])
+    assert 6 * found.signal[0, 0] == pytest.approx(-np.log(slope), rel=5e-3)
+    assert np.exp(found.log_growth[0, 0]) == pytest.approx(q[-1] / q[0])
+
+
+def test_added_noise_costs_the_depth_scale_where_the_variance_rests():
+    """Evidence: limit. Over 2000 layers the path of q is all but q*, and ξ_c that of `signal` to 1e-3."""
+    found = design.region("relu", 2000, NOISY, weight_vars=[1.0, 1.5], bias_vars=[0.0])
+    scales = [signal.MeanField("relu", w, 0.0, NOISY).depth_scales().xi_c for w in (1.0, 1.5)]
+    assert found.xi_c[:, 0] == pytest.approx(scales, rel=1e-3)
+
+
+@pytest.mark.parametrize("depth", [3, 8, 20])
+def test_no_setting_that_drowns_in_added_noise_is_recommended(depth):
+    """Evidence: bounds. χ₁ = 1 at (2, 0) gives q^L = 3 + (L − 1): what noise leaves after 20 layers is e^{−8.6}."""
+    found = design.region("relu", depth, NOISY)
+    best = found.recommend()
+    assert best.growth < np.exp(6)
+    assert best.signal <= 1
+    at_two = design.region("relu", depth, NOISY, weight_vars=[2.0], bias_vars=[0.0])
+    assert np.exp(at_two.log_growth[0, 0]) == pytest.approx((depth + 2) / 3)
+    assert at_two.allowed[0, 0] == (depth < 15)
+
+
+def test_where_added_noise_leaves_nothing_a_sentence_says_so():
+    """Evidence: contract. At depth 50 every point of the grid is refused, and the words say by what."""
+    with pytest.raises(ValueError, match=r"depth 50 with AdditiveGaussian.*times its allowance of signal\."):
+        design.region("relu", 50, NOISY, isometry=np.inf).recommend()
+    grid = {"weight_vars": [3.9, 4.0], "bias_vars": [0.0], "gradient": np.inf}
+    with pytest.raises(ValueError, match="on every point q leaves its range"):
+        design.region("relu", 50, NOISY, **grid).recommend()
+
+
+@pytest.mark.parametrize("activation", ["relu", "gelu"])
+def test_points_that_share_a_limit_share_its_solution(activation, monkeypatch):
+    """Evidence: contract, and one point at a time. Where q* is 0 or ∞ one equation serves the whole grid."""
+    solved = []
+    stable = signal._correlation.stable
+    monkeypatch.setattr(signal._correlation, "stable", lambda *given: solved.append(1) or stable(*given))
+    masks, w = noise.Dropout(keep=0.83), np.linspace(1.0, 4.0, 40)
+    found = design.region(activation, 10, masks, weight_vars=w, bias_vars=[0.0, 0.1])
+    assert len(solved) < 6
+    one = [signal.MeanField(activation, x, 0.1, masks).depth_scales().xi_c for x in w[[0, 20, 39]]]
+    assert found.xi_c[[0, 20, 39], 1] == pytest.approx(one, rel=1e-9)
+
+
 def test_table_sample_and_recommendation_agree_with_the_arrays():
     """Evidence: contract. All faces of a region show the same points."""
     found = design.region("tanh", 30, weight_vars=[0.5, 1.5, 1.8, 6.0], bias_vars=[0.0, 0.05])
@@ -91,6 +151,18 @@ def test_region_plot_names_its_axes_and_bounds():
     assert ax.get_ylabel() == "bias variance σ_b²"
     assert labels[0] == "allowed"
     assert "bound of gradient" in labels
+
+
+@pytest.mark.parametrize("depth", [20, 200])
+def test_the_legend_of_a_region_hides_nothing(depth):
+    """Evidence: contract. It lies below the axes' label and inside the figure."""
+    ax = design.region("relu", depth, isometry=np.inf).plot()
+    figure = ax.figure
+    figure.canvas.draw()
+    legend = ax.get_legend().get_window_extent()
+    assert legend.y1 <= ax.xaxis.label.get_window_extent().y0
+    assert figure.bbox.y0 <= legend.y0
+    assert figure.bbox.x0 <= legend.x0 < legend.x1 <= figure.bbox.x1
 
 
 # --- planted faults ----------------------------------------------------------------------------------------
@@ -347,6 +419,176 @@ def test_what_mixes_units_is_no_activation(last):
     assert found.layers[-1].activation is None
 
 
+class Gate(nn.Module):
+    """One of five kinds of gates around layers of width 64."""
+
+    def __init__(self, kind, rng, width=64):
+        super().__init__()
+        self.kind, self.width = kind, width
+        shapes = {"glu": (2 * width, 0), "swiglu": (width, width), "highway": (width, width)}
+        n_value, n_gate = shapes.get(kind, (width, width))
+        self.value = planted.dense(width, n_value, 2.0, 0.0, rng)
+        self.gate = planted.dense(width, n_gate, 1.0, 0.0, rng) if n_gate else None
+        if kind == "highway":
+            nn.init.constant_(self.gate.bias, -4.0)
+
+    def forward(self, x):
+        if self.kind == "glu":
+            return 1.3 * F.glu(self.value(x))
+        if self.kind == "swiglu":
+            return 1.4 * F.silu(self.gate(x)) * self.value(x) / (1 + x.square().mean())
+        if self.kind == "highway":
+            t = torch.sigmoid(self.gate(x))
+            return t * torch.relu(self.value(x)) + (1 - t) * x
+        if self.kind == "squeeze":
+            h = torch.relu(self.value(x))
+            return 2 * h * torch.sigmoid(self.gate(h.mean(1, keepdim=True).expand_as(h)))
+        return 1.5 * x * torch.sigmoid(self.gate(x))
+
+
+@pytest.mark.parametrize("kind", ["glu", "swiglu", "highway", "squeeze", "self"])
+def test_a_gate_is_not_read_as_the_trunk(kind):
+    """Evidence: contract. Signals and gradients within e¹²: no fault, and a sentence for what is multiplied."""
+    rng = np.random.default_rng(0)
+    body = (Gate(kind, rng) for _ in range(8))
+    found = design.diagnose(
+        nn.Sequential(planted.dense(32, 64, 1.0, 0.0, rng), *body, planted.dense(64, 5, 1.0, 0.0, rng)), X
+    )
+    assert found.healthy, found.verdict
+    assert any("signals are multiplied by signals" in sentence for sentence in found.unseen)
+    gates = [layer for layer in found.layers if layer.name.endswith("gate")]
+    assert {(layer.place, layer.chi) for layer in gates} <= {("gated", None)}
+
+
+def test_faults_beside_a_gate_are_found():
+    """Evidence: contract. A chain before the gates that is too small, and branches of SwiGLU that are too large."""
+    rng = np.random.default_rng(0)
+    chain = planted.mlp([32] + [64] * 9, "relu", 1.0, 0.0, rng)[:-1]
+    found = design.diagnose(nn.Sequential(*chain, Gate("glu", rng), nn.Linear(64, 3)), X)
+    assert found.fault == design.VARIANCE_TOO_SMALL
+
+    class Residual(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.inner = Gate("self", rng)
+
+        def forward(self, x):
+            return x + 2 * self.inner(x)
+
+    body = (Residual() for _ in range(8))
+    found = design.diagnose(nn.Sequential(nn.Linear(32, 64), *body, nn.Linear(64, 3)), X)
+    assert found.fault == design.MISSING_RESIDUAL_SCALE
+
+
+def test_swish_written_out_is_no_sigmoid():
+    """Evidence: contract. In z·σ(z) the slope behind the layer is not the sigmoid's."""
+
+    class Swish(nn.Module):
+        def __init__(self):
+            super().__init__()
+            rng = np.random.default_rng(0)
+            self.layers = nn.ModuleList(planted.dense(32, 32, 2.5, 0.0, rng) for _ in range(10))
+
+        def forward(self, x):
+            for layer in self.layers:
+                z = layer(x)
+                x = z * torch.sigmoid(z)
+            return x
+
+    found = design.diagnose(Swish(), X)
+    assert found.healthy, found.verdict
+    assert {layer.activation for layer in found.layers} == {None}
+
+
+class Scaled(nn.Module):
+    def __init__(self, net, behind):
+        super().__init__()
+        self.net, self.behind = net, behind
+
+    def forward(self, x):
+        return self.behind(self.net(x))
+
+
+@pytest.mark.parametrize(
+    ("behind", "scale"),
+    [(lambda y: 100 * y, 100), (lambda y: y.view(-1) / 1e3, 1e-3), (lambda y: 7 - 50 * y, 50)],
+)
+def test_a_factor_behind_the_last_layer_is_measured(behind, scale):
+    """Evidence: contract. The output of the module is judged, and the factor is reported."""
+    net = planted.mlp([32] + [64] * 8, "relu", 2.0, 0.0, np.random.default_rng(0))
+    plain, found = design.diagnose(net, X), design.diagnose(Scaled(net, behind), X)
+    assert plain.healthy
+    assert plain.output == pytest.approx(plain.layers[-1].signal)
+    assert found.faults == (design.OUTPUT_SCALE,)
+    assert f"returns {scale:.3g} times what its last layer gives" in found.verdict
+    with torch.no_grad():
+        y = Scaled(net, behind)(torch.as_tensor(X, dtype=torch.float32)).double()
+    assert found.output == pytest.approx(float(y.square().mean()), rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    "behind",
+    [
+        torch.tanh,
+        lambda y: y.softmax(1),
+        lambda y: 10 * y,
+        lambda y: y + 1e3,
+        lambda y: 255 * torch.sigmoid(y),
+    ],
+)
+def test_what_may_follow_the_last_layer_is_no_fault(behind):
+    """Evidence: contract. Ranges and probabilities, offsets and temperatures, raise no alarm; the size is told."""
+    net = planted.mlp([32] + [64] * 8, "relu", 2.0, 0.0, np.random.default_rng(0))
+    found = design.diagnose(Scaled(net, behind), X)
+    assert found.healthy
+    assert "The module returns a mean square of" in found.verdict
+
+
+def test_an_output_that_is_no_number_is_no_health():
+    """Evidence: limit. Infinite behind the last layer, or from a layer on that no rule explains."""
+    net = planted.mlp([32] + [64] * 8, "relu", 2.0, 0.0, np.random.default_rng(0))
+    assert design.diagnose(Scaled(net, lambda y: y * 1e30 * 1e15), X).faults == (design.OUTPUT_SCALE,)
+    power = nn.Sequential(
+        nn.Linear(32, 32), Scaled(nn.Identity(), lambda y: (y * 1e25) ** 2), nn.Linear(32, 2)
+    )
+    assert not design.diagnose(power, X).healthy
+
+
+@pytest.mark.parametrize("place", [0, 4, 17])
+def test_dropout_that_drops_everything_is_a_sentence(place):
+    """Evidence: contract. p = 1 is no noise of μ₂ = 10⁶, before, between and behind the layers."""
+    steps = list(planted.mlp([32] + [64] * 8, "relu", 2.0, 0.0, np.random.default_rng(0)))
+    steps.insert(place, nn.Dropout(p=1))
+    found = design.diagnose(nn.Sequential(*steps), X)
+    assert found.faults == (design.NOISE_TOO_STRONG,)
+    assert f"everything is dropped by {place} (Dropout)" in found.verdict
+    assert "1e+06" not in found.verdict
+    assert {layer.noise for layer in found.layers} <= {1.0, np.inf}
+
+
+class Depth(nn.Module):
+    """Drops a batch as a whole, or keeps it."""
+
+    def forward(self, x):
+        return x * (torch.rand(()) > 0.5)
+
+
+def test_a_branch_that_this_draw_skips_is_not_dropped_for_good():
+    """Evidence: contract. Stochastic depth leaves nothing of a batch now and then, and that is no fault."""
+    rng = np.random.default_rng(0)
+
+    class Residual(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.inner, self.depth = planted.dense(64, 64, 0.5, 0.0, rng), Depth()
+
+        def forward(self, x):
+            return x + self.depth(self.inner(torch.relu(x)))
+
+    net = nn.Sequential(planted.dense(32, 64, 1.0, 0.0, rng), Residual(), planted.dense(64, 3, 1.0, 0.0, rng))
+    assert [design.diagnose(net, X, seed=seed).faults for seed in range(4)] == [()] * 4
+
+
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 def test_half_precision_is_read_in_float32(dtype):
     """Evidence: symmetry. A module of half precision has the diagnosis of its own copy in float32."""
@@ -394,6 +636,19 @@ def test_diagnosis_draws_and_tells():
     assert found.verdict.startswith("saturated tanh (layers.")
     assert len(found.table()) == len(found.layers) == 11
     assert found.layers[-1].place == "read-out"
+
+
+def test_the_picture_of_a_residual_network_shows_its_blocks():
+    """Evidence: contract. 1 + branch/skip at every block, χ₁ of no lone layer; elsewhere χ₁ and no blocks."""
+    found = design.diagnose(planted._residual(np.random.default_rng(0), 6, 64, 32, scaled=True), X)
+    assert sum(layer.block is not None for layer in found.layers) == 6
+    assert all(1 < layer.block < 2 for layer in found.layers if layer.block is not None)
+    labels = found.plot().axes[1].get_legend_handles_labels()[1]
+    assert "block, 1 + branch/skip" in labels
+    assert not any("χ₁" in label for label in labels)
+    labels = design.diagnose(sampled(rl.MLP(5, "relu", 2.0)), X).plot().axes[1].get_legend_handles_labels()[1]
+    assert any("χ₁" in label for label in labels)
+    assert "block, 1 + branch/skip" not in labels
 
 
 def test_a_single_layer_can_be_drawn():

@@ -254,6 +254,22 @@ def kept_state(module):
     )
 
 
+def test_a_parameter_that_is_one_number_counts():
+    """Evidence: brute force. A learned factor, as ReZero's, is a tensor without axes."""
+
+    class Factor(nn.Module):
+        def __init__(self):
+            super().__init__()
+            torch.manual_seed(0)
+            self.inner, self.scale = nn.Linear(5, 3), nn.Parameter(torch.tensor(1.5))
+
+        def forward(self, x):
+            return self.scale * self.inner(x)
+
+    module, x = Factor().double(), torch.as_tensor(X)
+    assert ntk.empirical(module, x, outputs="full") == pytest.approx(brute_force(module, x, x), rel=1e-10)
+
+
 class Counting(Shared):
     """A buffer is replaced, and another one changed in place, at every call."""
 

@@ -33,11 +33,14 @@ def diagnose(module: nn.Module, batch: Any, *, seed: int = 0) -> Diagnosis:
     - "variance too large", "variance too small": with σ̂_w² and Gaussian averages, Σ_l ln χ_l is above 3 or below
       −3 (a factor of 20; ±6 in chains of fewer than four layers), both on the way of the signal that is there and
       where the variance rests.
+    - "output scale": the module returns a multiple of its last layer that makes variances more than e⁶ times larger
+      or smaller, and leaves an output as far from 1.
     - "unexplained gradient": none of these, and squared gradients still change by more than e¹².
 
-    What a norm layer rescales is judged by no variance rule. A copy of the module is diagnosed: parameters,
-    gradients, buffers, modes and hooks of the module itself, and torch's own generators, stay as they are.
-    One of half precision is read in float32.
+    What a norm layer rescales is judged by no variance rule, and none is applied across a product of signals: a gate
+    (GLU, SwiGLU, highway, squeeze-and-excitation) is named in ``.unseen``. A copy of the module is diagnosed:
+    parameters, gradients, buffers, modes and hooks of the module itself, and torch's own generators, stay as they
+    are. One of half precision is read in float32.
 
     Parameters
     ----------

@@ -11,6 +11,7 @@ from rmtlab.design._records import (
     FAULTS,
     MISSING_RESIDUAL_SCALE,
     NOISE_TOO_STRONG,
+    OUTPUT_SCALE,
     SATURATED_TANH,
     UNEXPLAINED,
     VARIANCE_TOO_LARGE,
@@ -34,6 +35,7 @@ LARGE_BRANCH = 1.8  # σ_w² E φ′² of their layers, from which on the weight
 SATURATED = 0.4  # share of slopes below a tenth of the largest
 DEAD = 0.2  # share of units beyond what the symmetry of signs explains
 DEAD_BY_BIAS = 0.1
+OUTPUT = 6.0  # |ln| of a squared factor behind the last layer, and of the output's variance with it
 UNEXPLAINED_GRADIENT = 12.0
 FAN = 2.5  # product of all factors by which wrong fans change σ_w²
 _MODEL_ERROR = 0.02
@@ -43,8 +45,10 @@ _ASYMPTOTIC = 400  # layers after which the variance is taken to rest
 
 
 def find(readings: "Readings") -> tuple[Finding, ...]:
-    """Return all findings, causes before effects."""
+    """Return all findings, causes before effects; where everything is dropped, nothing else can be judged."""
     layers = readings.layers
+    if readings.dropped:
+        return (_dropped(readings),)
     fans = _fans(layers)
     found = [
         _wrong_fan(layers, fans),
@@ -53,6 +57,7 @@ def find(readings: "Readings") -> tuple[Finding, ...]:
         _saturated(layers),
         _noise(readings),
         *(_segment(piece, fans) for piece in _chains(layers)),
+        _output(readings),
     ]
     findings = [finding for finding in found if finding is not None]
     if any(finding.fault == SATURATED_TANH for finding in findings):
@@ -78,7 +83,8 @@ def _fans(layers: Sequence["Reading"]) -> dict[str, float]:
     error = np.sqrt([2 / (r.layer.fan_in * r.layer.fan_out) + _MODEL_ERROR**2 for r in used])
     if _scatter(by_in, error) <= _FITS:
         return {}
-    critical = float(np.log(np.median([_critical(r) for r in used])))
+    open_ones = [r for r in used if r.layer.place != "gated"] or used
+    critical = float(np.log(np.median([_critical(r) for r in open_ones])))
     by_mean = by_in + np.log((1 + np.exp(ratio)) / 2)
     costs = [_misfit(values, error, critical) for values in (by_in, by_mean, by_in + ratio)]
     best = int(np.argmin(costs))
@@ -145,7 +151,7 @@ def _residual(junctions: Sequence["Junction"]) -> Finding | None:
         f"{count} residual branches add {total:.3g} times the variance of what they are added to, and the signal grows "
         f"by {grown:.3g}."
     )
-    weight = _branch_weight(open_ones)
+    weight = 0.0 if any(j.gated for j in open_ones) else _branch_weight(open_ones)
     if weight > LARGE_BRANCH:
         mend = f"their σ̂_w² E φ′² is {weight:.3g}, and should be 1. Divide their weights by {np.sqrt(weight):.2f}."
         return Finding(VARIANCE_TOO_LARGE, worst.name, total / BRANCHES, f"{says} It is the weights: {mend}")
@@ -194,7 +200,7 @@ def _dead_score(r: "Reading") -> float:
 
 
 def _saturated(layers: Sequence["Reading"]) -> Finding | None:
-    counted = [r.layer for r in layers if r.layer.saturated is not None]
+    counted = [r.layer for r in layers if r.layer.saturated is not None and not _is_gate(r)]
     if not counted:
         return None
     worst = max(counted, key=lambda layer: layer.saturated or 0.0)
@@ -217,6 +223,43 @@ def _saturated(layers: Sequence["Reading"]) -> Finding | None:
     )
 
 
+def _is_gate(r: "Reading") -> bool:
+    """Say whether a layer opens and closes a gate, which may be shut on purpose."""
+    return r.layer.place == "gated" and r.curve is not None and r.curve.positive
+
+
+def _dropped(readings: "Readings") -> Finding:
+    behind = [r.layer.name for r in readings.layers if np.isinf(r.layer.noise)]
+    return Finding(
+        NOISE_TOO_STRONG,
+        behind[0] if behind else readings.layers[-1].layer.name,
+        np.inf,
+        f"everything is dropped by {', '.join(readings.dropped)}, and neither signal nor gradient passes it; torch's p "
+        "is the share that is dropped, not what is kept. Choose a p below 1; nothing else can be judged before.",
+    )
+
+
+def _output(readings: "Readings") -> Finding | None:
+    """Judge what a constant behind the last layer makes of an output whose size would have been another."""
+    scale, size, last = readings.scale, readings.output_var, readings.layers[-1].layer
+    if not np.isfinite(readings.output) and all(np.isfinite(r.layer.signal) for r in readings.layers):
+        says = "the module returns no numbers of the format, though all its layers do: look at what follows them."
+        return Finding(OUTPUT_SCALE, last.name, np.inf, says)
+    if scale is None:
+        return None
+    logs = np.log([max(scale**2, 1e-300), max(size, 1e-300)])
+    if np.abs(logs).min() <= OUTPUT or logs[0] * logs[1] < 0:
+        return None
+    return Finding(
+        OUTPUT_SCALE,
+        last.name,
+        float(abs(logs[0]) / OUTPUT),
+        f"the module returns {scale:.3g} times what its last layer gives, with a standard deviation of "
+        f"{np.sqrt(size):.3g}, and all gradients are multiplied by the same number. Take the factor out (scale "
+        f"targets, not outputs), or divide the step by its square, {scale**2:.3g}.",
+    )
+
+
 def _noise(readings: "Readings") -> Finding | None:
     share = {id(r): j.gain / (1 + j.gain) for j in readings.junctions for r in j.readings}
     noisy = [r for r in readings.layers if r.layer.noise > 1 + 1e-6 and r.before is not None]
@@ -236,9 +279,9 @@ def _noise(readings: "Readings") -> Finding | None:
         NOISE_TOO_STRONG,
         worst.name,
         total / NOISE,
-        f"{len(noisy)} noisy layers are {total:.3g} depth scales ξ_c deep, and what tells two inputs apart is lost "
-        f"after 6. Here μ₂ = {worst.noise:.3g} (dropout that keeps {1 / worst.noise:.0%}): keep more, or use noise "
-        "in fewer layers.",
+        f"{len(noisy)} noisy layer{' is' if len(noisy) == 1 else 's are'} {total:.3g} depth scales ξ_c deep, and what "
+        f"tells two inputs apart is lost after 6. Here μ₂ = {worst.noise:.3g} (dropout that keeps "
+        f"{100 / worst.noise:.2g}%): keep more, or use noise in fewer layers.",
     )
 
 
@@ -299,6 +342,15 @@ def _milder(piece: Sequence["Reading"], fans: dict[str, float], noisy: bool) -> 
 
 
 def _unexplained(layers: Sequence["Reading"]) -> Finding | None:
+    lost = next((r.layer for r in layers if not np.isfinite(r.layer.signal)), None)
+    if lost is not None:
+        return Finding(
+            UNEXPLAINED,
+            lost.name,
+            np.inf,
+            "from this layer on the signal is no longer a number of the format, and none of the known faults explains "
+            "it; look at the layer where the signal in the table jumps.",
+        )
     gains = [r.layer.gradient for r in layers if np.isfinite(r.layer.gradient)]
     if len(gains) < 2 or gains[-1] == 0:
         return None

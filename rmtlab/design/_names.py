@@ -11,10 +11,11 @@ hardtanh hardtanh_ hardswish hardsigmoid mish logsigmoid sin cos erf clamp clamp
 _PLAIN = """
 view reshape flatten permute transpose swapaxes squeeze unsqueeze unflatten movedim expand t contiguous clone to float
 double half type_as pad chunk split __getitem__ __get__ mul __mul__ __rmul__ div true_divide __truediv__ neg __neg__
-add __add__ __radd__ sub __sub__ mean max_pool1d max_pool2d max_pool3d avg_pool1d avg_pool2d avg_pool3d
+add __add__ __radd__ sub __sub__ rsub __rsub__ mean max_pool1d max_pool2d max_pool3d avg_pool1d avg_pool2d avg_pool3d
 adaptive_avg_pool1d adaptive_avg_pool2d adaptive_max_pool2d
 """
 _SUMS = "add add_ __add__ __iadd__ __radd__ sub sub_ __sub__ __isub__"
+_PRODUCTS = "mul mul_ multiply __mul__ __rmul__ __imul__ div div_ true_divide __truediv__ __itruediv__ glu"
 _DROPOUTS = "dropout dropout1d dropout2d dropout3d alpha_dropout feature_alpha_dropout bernoulli"
 _AFFINE = "linear conv1d conv2d conv3d"
 _NORMS = "layer_norm batch_norm group_norm instance_norm rms_norm"
@@ -25,6 +26,7 @@ _PARTS = "chunk split unbind tensor_split"
 ACTIVATION_MODULES = frozenset(_ACTIVATION_MODULES.split())
 CURVES, PLAIN = frozenset(_CURVES.split()), frozenset(_PLAIN.split())
 SUMS, DROPOUTS, AFFINE = frozenset(_SUMS.split()), frozenset(_DROPOUTS.split()), frozenset(_AFFINE.split())
+PRODUCTS = frozenset(_PRODUCTS.split())
 NORMS, PARTS = frozenset(_NORMS.split()), frozenset(_PARTS.split())
 NUMBERS = frozenset(_NUMBERS.split())
 """By which a signal becomes a number of Python."""

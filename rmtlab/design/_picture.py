@@ -22,7 +22,7 @@ _LINES: tuple[tuple[str, str, Any], ...] = (
 def region(found: Region, ax: Axes | None) -> Axes:
     """Shade what is allowed, and draw the bound of each criterion."""
     if ax is None:
-        ax = plt.subplots()[1]
+        ax = plt.subplots(layout="constrained")[1]
     elif not isinstance(ax, Axes):
         raise TypeError(f"ax must be matplotlib axes, but a {type(ax).__name__} was given.")
     w, b = found.weight_vars, found.bias_vars
@@ -41,8 +41,23 @@ def region(found: Region, ax: Axes | None) -> Axes:
     ax.set_xlabel("weight variance σ_w²")
     ax.set_ylabel("bias variance σ_b²")
     ax.set_title(f"{found.activation}, depth {found.depth}, {found.noise}")
-    ax.legend(handles=handles)
+    ax.legend(
+        handles=handles,
+        loc="upper center",
+        bbox_to_anchor=(0.5, -0.2),
+        ncols=2,
+        borderaxespad=0.0,
+        frameon=False,
+    )
     return ax
+
+
+def _judged(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Leave χ₁ to the trunk: in a residual network it is the growth of the blocks that has to be near 1."""
+    if all(row["block"] is None for row in rows):
+        return rows
+    trunk = [row["chi"] for row in rows if row["place"] == "trunk" and row["chi"] is not None]
+    return [row | {"chi": row["chi"] if row["place"] == "trunk" and len(trunk) > 1 else None} for row in rows]
 
 
 def diagnosis(found: Diagnosis, figure: Figure | None) -> Figure:
@@ -52,7 +67,7 @@ def diagnosis(found: Diagnosis, figure: Figure | None) -> Figure:
     elif not isinstance(figure, Figure):
         raise TypeError(f"figure must be a matplotlib figure, but a {type(figure).__name__} was given.")
     top, middle, bottom = figure.subplots(3, 1, sharex=True)
-    rows = found.table()
+    rows = _judged(found.table())
     place = np.arange(1, len(rows) + 1)
 
     def line(ax: Axes, key: str, colour: str, mark: str, label: str) -> None:
@@ -66,6 +81,7 @@ def diagnosis(found: Diagnosis, figure: Figure | None) -> Figure:
     top.set_yscale("log")
     top.set_ylabel("size")
     line(middle, "chi", "C2", "o-", "χ₁ = σ̂_w² μ₂ mean φ′²")
+    line(middle, "block", "C3", "D-.", "block, 1 + branch/skip")
     line(middle, "spread", "C4", "s--", "spread of JJᵀ, var/mean²")
     middle.axhline(1.0, color="0.5", linewidth=1.0)
     middle.set_yscale("log")

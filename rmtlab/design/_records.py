@@ -13,6 +13,7 @@ SATURATED_TANH = "saturated tanh"
 NOISE_TOO_STRONG = "noise too strong"
 VARIANCE_TOO_LARGE = "variance too large"
 VARIANCE_TOO_SMALL = "variance too small"
+OUTPUT_SCALE = "output scale"
 UNEXPLAINED = "unexplained gradient"
 FAULTS = (
     WRONG_FAN,
@@ -22,6 +23,7 @@ FAULTS = (
     SATURATED_TANH,
     VARIANCE_TOO_LARGE,
     VARIANCE_TOO_SMALL,
+    OUTPUT_SCALE,
     UNEXPLAINED,
 )
 """The names of faults, causes before effects: the order in which a diagnosis lists them."""
@@ -36,7 +38,7 @@ class Layer:
     name : str
         The layer's name in the module.
     place : str
-        "trunk", "branch" (of a residual sum) or "read-out".
+        "trunk", "branch" (of a residual sum), "gated" (in one factor of a product of signals) or "read-out".
     fan_in, fan_out : int
         Inputs and outputs of a unit, as torch counts them.
     weight_var, bias_var : float
@@ -55,13 +57,16 @@ class Layer:
         Mean of φ′² over units and inputs.
     chi : float or None
         σ̂_w² μ₂ times that mean, μ₂ being that of the noise in front: the estimated factor on squared gradients, 1 at
-        criticality.
+        criticality. None in a factor of a product, whose gain is not read.
     dead : float or None
         Share of units that no input of the batch switches on, where the activation is a rectifier.
     saturated : float or None
         Share of slopes below a tenth of the largest, where the activation saturates.
     noise : float
-        μ₂/μ₁² of the noise in front of the layer; 1 without noise.
+        μ₂/μ₁² of the noise in front of the layer; 1 without noise, inf where everything is dropped.
+    block : float or None
+        At the last layer of a residual branch, 1 + the mean square of the branch over that of what it is added to: by
+        this factor the block lets signals and gradients grow. A stack of L is near critical at 1 + 1/L each.
     """
 
     name: str
@@ -80,6 +85,7 @@ class Layer:
     dead: float | None
     saturated: float | None
     noise: float
+    block: float | None = None
 
 
 @dataclass(frozen=True)
@@ -121,6 +127,8 @@ class Diagnosis:
         theory; for the mean over n inputs, below n times it. None where the module has no such kernel.
     inputs : int
         How many inputs the batch holds.
+    output : float
+        Mean square of what the module returns, behind its last layer.
     """
 
     layers: tuple[Layer, ...]
@@ -128,6 +136,7 @@ class Diagnosis:
     unseen: tuple[str, ...]
     step: float | None
     inputs: int
+    output: float
 
     @property
     def fault(self) -> str | None:
@@ -193,8 +202,13 @@ class Diagnosis:
         first, last = self.layers[0], self.layers[-1]
         return (
             f"From the first to the last layer the signal goes from {first.signal:.3g} to {last.signal:.3g} and back "
-            f"comes {first.gradient:.3g} of the squared gradient."
+            f"comes {first.gradient:.3g} of the squared gradient.{self._returned(last.signal)}"
         )
+
+    def _returned(self, last: float) -> str:
+        """Say how large the output is where that differs from what the last layer gives."""
+        same = abs(self.output - last) <= 1e-3 * last
+        return "" if same else f" The module returns a mean square of {self.output:.3g}."
 
     def __repr__(self) -> str:
         return self.verdict

@@ -112,9 +112,9 @@ class Region:
         self._need_a_point()
         total = np.where(self.allowed, self.signal + self.gradient + self.isometry, np.inf)
         i, j = np.unravel_index(int(np.argmin(total)), total.shape)
-        uses = (float(a[i, j]) for a in (self.signal, self.gradient, self.isometry))
+        use = {name: float(getattr(self, name)[i, j]) for name in _CRITERIA[:3]}
         growth = float(np.exp(self.log_growth[i, j]))
-        return Setting(float(self.weight_vars[i]), float(self.bias_vars[j]), *uses, growth)
+        return Setting(float(self.weight_vars[i]), float(self.bias_vars[j]), growth=growth, **use)
 
     def sample(self, n: int, rng: _checks.Rng = 0) -> np.ndarray:
         """Return allowed grid points, drawn with equal chances and with replacement: a search inside theory.

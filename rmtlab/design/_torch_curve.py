@@ -46,6 +46,11 @@ class Curve:
         return "saturating" if left and right else "rectifier" if left or right else "open"
 
     @cached_property
+    def positive(self) -> bool:
+        """Whether φ ≥ 0 everywhere, as a gate's."""
+        return bool((self._values(40 * _Z)[0] >= 0).all())
+
+    @cached_property
     def _table(self) -> tuple[np.ndarray, np.ndarray]:
         values, slopes = self._values(np.exp(_LOG_Q[:, None] / 2) * _Z)
         tiny = np.finfo(float).tiny

@@ -27,7 +27,8 @@ def run(module: nn.Module, batch: Any, seed: int) -> Diagnosis:
         readings = read(pass_, torch.Generator().manual_seed(seed))
         step = stable_step(own, x)
     layers = tuple(reading.layer for reading in readings.layers)
-    return Diagnosis(layers, _faults.find(readings), tuple(dict.fromkeys(pass_.unseen)), step, len(x))
+    unseen = tuple(dict.fromkeys(pass_.unseen))
+    return Diagnosis(layers, _faults.find(readings), unseen, step, len(x), readings.output)
 
 
 def _check_module(module: Any) -> None:

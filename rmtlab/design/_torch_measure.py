@@ -1,7 +1,7 @@
 """From the steps of one pass to what each layer does: signal, gradient, slopes, Jacobian, noise."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -17,6 +17,9 @@ _PROBES = 8
 _ROWS = 8
 _OFF = 0.05
 _SATURATED = 0.1
+_AFFINE = 1e-5  # how far below 1 a correlation is that rounding explains
+_CERTAIN = 256  # entries that no dropout by chance drops all of
+_TRIES = 50
 
 
 @dataclass(eq=False)
@@ -28,7 +31,7 @@ class Reading:
     before: Curve | None  # of the activation in front
     before_signal: float  # mean square of what that activation takes
     normalised: bool  # whether a norm stands before the activation, so that the scale of W does not matter
-    segment: int  # how many norms of the trunk lie before it
+    segment: int  # how many norms and products of the trunk lie before it
     isometric: bool  # whether W is semi-orthogonal
     dead: tuple[float, float] = (
         0.0,
@@ -45,6 +48,7 @@ class Junction:
     gain: float  # mean square of g(x) over that of x
     readings: list[Reading]
     normalised: bool  # whether a norm inside g, or right behind the sum, holds the variance
+    gated: bool  # whether signals are multiplied inside g
 
 
 @dataclass(eq=False)
@@ -53,6 +57,12 @@ class Readings:
 
     layers: list[Reading] = field(default_factory=list)
     junctions: list[Junction] = field(default_factory=list)
+    output: float = 0.0  # mean square of what the module returns
+    output_var: float = 0.0  # its variance
+    scale: float | None = (
+        None  # by which it is a multiple of what the last layer gives, or None where it is none
+    )
+    dropped: list[str] = field(default_factory=list)  # the noises that leave nothing
 
 
 def read(trace: Trace, generator: torch.Generator) -> Readings:
@@ -66,7 +76,45 @@ def read(trace: Trace, generator: torch.Generator) -> Readings:
         node: _read_layer(node, gradient, probes, graph, curves)
         for node, gradient in zip(weights, gradients, strict=True)
     }
-    return Readings(list(found.values()), [_junction(node, graph, found) for node in graph.branches])
+    junctions = {node: _junction(node, graph, found) for node in graph.branches}
+    blocks = {id(j.readings[-1]): 1.0 + j.gain for j in junctions.values()}
+    for reading in found.values():
+        if id(reading) in blocks:
+            reading.layer = replace(reading.layer, block=blocks[id(reading)])
+    assert isinstance(trace.output, Tensor)
+    y = trace.output.detach().double()
+    return Readings(
+        list(found.values()),
+        list(junctions.values()),
+        float(y.square().mean()),
+        float(y.var(correction=0)),
+        _scale(y, [node.tensor.detach().double() for node in weights]),
+        [
+            _label_of_noise(node)
+            for node in trace.nodes
+            if node.kind == "noise" and np.isinf(_mask_ratio(node))
+        ],
+    )
+
+
+def _scale(y: Tensor, layers: list[Tensor]) -> float | None:
+    """Return a where the output is a z + b of the last layer whose shape allows it."""
+    for z in reversed(layers):
+        if z.numel() != y.numel() or z.numel() < 3:
+            continue
+        a, b = y.flatten() - y.mean(), z.flatten() - z.mean()
+        sizes = float(a.norm()), float(b.norm())
+        if (
+            np.isfinite(sizes).all()
+            and min(sizes) > 0
+            and abs(float(a @ b)) > (1 - _AFFINE) * sizes[0] * sizes[1]
+        ):
+            return sizes[0] / sizes[1]
+    return None
+
+
+def _label_of_noise(node: Node) -> str:
+    return f"{node.name} ({type(node.module).__name__})" if node.module is not None else f"`{node.name}`"
 
 
 class _Graph:
@@ -81,10 +129,14 @@ class _Graph:
             self._above[node] = frozenset({node}).union(*(self._above[p] for p in node.parents))
         self.branches = {node: self._branch(node) for node in nodes if node.kind == "sum"}
         self.branches = {
-            node: inside for node, inside in self.branches.items() if any(n.kind == "weight" for n in inside)
+            node: inside
+            for node, inside in self.branches.items()
+            if any(n.kind == "weight" for n in inside) and not self._mixes(node)
         }
+        self.products = {node: self._factors(node) for node in nodes if node.kind == "product"}
+        self.in_product = frozenset[Node]().union(*self.products.values())
         self.in_branch = frozenset[Node]().union(*self.branches.values())
-        self.trunk_norms = [n.order for n in nodes if n.kind == "norm" and n not in self.in_branch]
+        self.cuts = [n.order for n in nodes if n.kind in ("norm", "product") and n not in self.in_branch]
         self.leads_on = {
             node for n in nodes if n.kind in ("weight", "activation") for node in self._above[n] - {n}
         }
@@ -97,6 +149,23 @@ class _Graph:
         skip = self.skip(node)
         other = next(p for p in node.parents if p is not skip)
         return self._above[other] - self._above[skip]
+
+    def _mixes(self, node: Node) -> bool:
+        """Say whether both things that are added are gated, as t·h + (1 − t)·x: that is no residual sum."""
+        one, other = node.parents
+        return all(
+            any(n.kind == "product" for n in self._above[a] - self._above[b])
+            for a, b in ((one, other), (other, one))
+        )
+
+    def _factors(self, node: Node) -> frozenset[Node]:
+        """Return what lies above one factor of a product and not above all."""
+        above = [self._above[p] for p in node.parents]
+        return above[0].union(*above).difference(above[0].intersection(*above))
+
+    def splits(self, node: Node, after: Node) -> bool:
+        """Say whether what follows a step lies in one factor only of a product that the step feeds as a whole."""
+        return any(after in inside and node not in inside for inside in self.products.values())
 
     def onward(self, node: Node, through: tuple[str, ...], kind: str) -> tuple[Node | None, list[Node]]:
         """Return the first node of a kind that is reached through others, and what lay between."""
@@ -151,6 +220,8 @@ def _read_layer(node: Node, gradient: float, probes: "_Probes", graph: _Graph, c
     w, b = node.weight.detach().double(), None if node.bias is None else node.bias.detach().double()
     z = node.tensor.detach().double()
     after, between = graph.onward(node, ("plain", "norm", "noise"), "activation")
+    if after is not None and graph.splits(node, after):
+        after = None
     front, in_front = graph.back(node, ("plain", "noise", "norm"))
     before = front if front is not None and front.kind == "activation" else None
     curve = curves.of(after) if after is not None else None
@@ -170,7 +241,7 @@ def _read_layer(node: Node, gradient: float, probes: "_Probes", graph: _Graph, c
             gradient=gradient,
             spread=probes.spread(node.tensor),
             activation=None if after is None else _label(after),
-            **_slopes(after, curve, node, weight_var * masks),
+            **_slopes(after, curve, node, np.inf if node in graph.in_product else weight_var * masks),
             noise=float(np.prod([_noise_ratio(n) for n in noises])),
         ),
         curve=curve,
@@ -179,7 +250,7 @@ def _read_layer(node: Node, gradient: float, probes: "_Probes", graph: _Graph, c
         if before is None
         else float(before.parents[0].tensor.detach().double().square().mean()),
         normalised=any(n.kind == "norm" for n in between) or _meets_norm(node, graph),
-        segment=sum(order < node.order for order in graph.trunk_norms),
+        segment=sum(order < node.order for order in graph.cuts),
         isometric=_is_isometric(w.flatten(1)),
     )
     if after is not None and curve is not None and curve.shape == "rectifier":
@@ -192,6 +263,8 @@ def _meets_norm(node: Node, graph: _Graph) -> bool:
 
 
 def _place(node: Node, graph: _Graph) -> str:
+    if node in graph.in_product:
+        return "gated"
     if node in graph.in_branch:
         return "branch"
     return "trunk" if node in graph.leads_on else "read-out"
@@ -219,7 +292,7 @@ def _slopes(after: Node | None, curve: Curve | None, node: Node, gain: float) ->
     off = slopes.abs() < _OFF * curve.top
     return {
         "slope": square,
-        "chi": gain * square,
+        "chi": gain * square if np.isfinite(gain) else None,
         "dead": float(_all_off(off, node).double().mean()) if curve.shape == "rectifier" else None,
         "saturated": float((slopes.abs() < _SATURATED * curve.top).double().mean())
         if curve.shape == "saturating"
@@ -274,10 +347,21 @@ def _mask_ratio(node: Node) -> float:
         return float(node.module.noise.gain)
     keep = 1.0 - float(getattr(node.module, "p", 0.0) or 0.0)
     if isinstance(node.module, nn.Dropout | nn.Dropout1d | nn.Dropout2d | nn.Dropout3d):
-        return 1.0 / max(keep, 1e-6)
+        return 1.0 / keep if keep > 0 else np.inf
     before, after = node.parents[0].tensor.detach().double(), node.tensor.detach().double()
+    if before.any() and not after.any() and _drops_all(node):
+        return np.inf
     overlap = float((before * after).sum()) ** 2
     return float(before.square().sum() * after.square().sum()) / max(overlap, 1e-300)
+
+
+def _drops_all(node: Node) -> bool:
+    """Say whether a noise that left nothing never leaves anything, tried again where it may drop a batch as a whole."""
+    x = node.parents[0].tensor.detach()
+    if node.apply is None:
+        return x.numel() >= _CERTAIN
+    with torch.no_grad():
+        return not any(bool(node.apply(x.clone()).any()) for _ in range(_TRIES))
 
 
 def _is_isometric(w: Tensor) -> bool:
@@ -302,6 +386,7 @@ def _junction(node: Node, graph: _Graph, found: dict[Node, Reading]) -> Junction
         gain=float(other.tensor.detach().double().square().mean()) / max(size, 1e-300),
         readings=layers,
         normalised=any(n.kind == "norm" for n in inside) or _meets_norm(node, graph),
+        gated=any(n.kind == "product" for n in inside),
     )
 
 

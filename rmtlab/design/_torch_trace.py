@@ -28,7 +28,7 @@ _NOISES = (_DropoutNd, NoiseModule)
 class Node:
     """One step of the pass: what came out, from which steps, and by which module or function."""
 
-    kind: str  # input, weight, activation, norm, noise, sum, plain or other
+    kind: str  # input, weight, activation, norm, noise, sum, product, plain or other
     name: str
     tensor: Tensor
     parents: tuple["Node", ...] = ()
@@ -77,6 +77,7 @@ class _Recorder(TorchFunctionMode):
         self.trace = Trace()
         self.owner: dict[int, Node] = {}
         self._kept: list[Tensor] = []
+        self._products: list[str] = []
         self._inside = 0
         self._names = {id(m): name or type(m).__name__ for name, m in module.named_modules()}
         self._parameters = {id(p): name for name, p in module.named_parameters()}
@@ -136,6 +137,8 @@ class _Recorder(TorchFunctionMode):
             )
         if kind == "other":
             self.trace.unseen.append(f"{name} ({type(leaf).__name__}) is not read: its gain is unknown.")
+        if kind == "product":
+            self._products.append(_product(f"{name} ({type(leaf).__name__})", parents))
         weight, bias = _affine(leaf) if kind == "weight" else (None, None)
         if kind == "plain" and output is inputs[0] and parents:
             return output
@@ -166,6 +169,8 @@ class _Recorder(TorchFunctionMode):
         if not parents or not isinstance(output, Tensor) or not output.is_floating_point():
             return self._spread(output, name, parents)
         kind = self._function_kind(name, parents, args)
+        if kind == "product":
+            self._products.append(_product(f"`{name}`", parents))
         if name in ("detach", "__get__") and not output.requires_grad:
             self.trace.unseen.append(
                 f"`detach` behind {_place(parents[-1])} cuts the gradient; what lies before it is not read."
@@ -198,8 +203,9 @@ class _Recorder(TorchFunctionMode):
                     self.add(Node("plain", name, item, parents))
         return output
 
-    @staticmethod
-    def _function_kind(name: str, parents: tuple[Node, ...], args: Any) -> str:
+    def _function_kind(self, name: str, parents: tuple[Node, ...], args: Any) -> str:
+        if name in names.PRODUCTS and (name == "glu" or self._signals(args) > 1):
+            return "product"
         if name in names.SUMS and len(parents) == 2:
             return "sum"
         if name in names.CURVES and len(parents) == 1:
@@ -212,6 +218,10 @@ class _Recorder(TorchFunctionMode):
             return "norm"
         return "plain" if name in names.PLAIN and len(parents) == 1 else "other"
 
+    def _signals(self, args: Any) -> int:
+        """Count the arguments that come from the input, a square's twice."""
+        return sum(isinstance(a, Tensor) and a.is_floating_point() and id(a) in self.owner for a in args)
+
     @staticmethod
     def _as_function(
         func: Any, name: str, args: Any, kwargs: dict[str, Any]
@@ -222,7 +232,14 @@ class _Recorder(TorchFunctionMode):
         return lambda z: func(z.clone(), *rest, **kwargs)
 
     def name_what_was_missed(self, module: nn.Module) -> None:
-        """Note the layers that this batch did not reach."""
+        """Note products of signals, and the layers that this batch did not reach."""
+        if self._products:
+            places = [self._products[0], *self._products[1:][-1:]]
+            count = "once" if len(self._products) == 1 else f"{len(self._products)} times"
+            self.trace.unseen.append(
+                f"signals are multiplied by signals {count} ({' … '.join(places)}), as gates do: what a product does "
+                "to a variance is not read, and no weights are judged across it."
+            )
         for leaf in _leaves(module):
             if id(leaf) not in self._calls and any(True for _ in leaf.parameters()):
                 self.trace.unseen.append(
@@ -233,8 +250,12 @@ class _Recorder(TorchFunctionMode):
 def _place(node: Node) -> str:
     """Name the last module on the way to a step."""
     while node.module is None and node.parents:
-        node = node.parents[-1]
+        node = max(node.parents, key=lambda parent: parent.order)
     return node.name
+
+
+def _product(what: str, parents: tuple[Node, ...]) -> str:
+    return f"{what} behind {' and '.join(dict.fromkeys(_place(parent) for parent in parents))}"
 
 
 def _leaves(module: nn.Module) -> list[nn.Module]:
@@ -257,6 +278,8 @@ def _leaves(module: nn.Module) -> list[nn.Module]:
 def _kind(leaf: nn.Module, parents: tuple[Node, ...], output: Tensor) -> str:
     if isinstance(leaf, _ConvTransposeNd):
         return "other"
+    if isinstance(leaf, nn.GLU):
+        return "product"
     for kind, types in (
         ("weight", _WEIGHTS),
         ("norm", _NORMS),
@@ -276,7 +299,7 @@ def _kind_by_trial(leaf: nn.Module, x: Tensor, output: Tensor) -> str:
         return "other"
     with torch.no_grad():
         if x.shape != output.shape:
-            return "other" if isinstance(leaf, nn.GLU) else "plain"
+            return "plain"
         if torch.equal(x, output):
             return "noise" if _draws(leaf, x) else "plain"
         if _draws(leaf, x):

@@ -356,6 +356,6 @@ def _own_rows(layer: nn.Module, a: Tensor, b: Tensor) -> Tensor:
     def of_one(signal: Tensor, errors: Tensor) -> Tensor:
         pull = vjp(lambda p: functional_call(layer, p, (signal[None],))[0], trained)[1]
         (pulled,) = vmap(pull)(errors)
-        return torch.cat([g.flatten(1) for g in pulled.values()], 1)
+        return torch.cat([g.reshape(len(g), -1) for g in pulled.values()], 1)
 
     return vmap(of_one)(a, b).detach()
