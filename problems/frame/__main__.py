@@ -57,7 +57,7 @@ def grade_folder(folder: Path, problem_set: str | None, roster: Path | None, job
     if not folder.is_dir():
         sys.exit(f"There is no folder {folder}: unpack the submissions, then make grade SUBMISSIONS=folder")
     to = BUILT / "grades" / (problem_set or folder.resolve().name)
-    report.read_manual(to / "manual.csv")
+    report.read_manual(to / "manual.csv", problem_set)
     records = grading.grade_folder(folder, problem_set, to, roster=roster, jobs=jobs)
     if not records:
         sys.exit(f"There is nothing in {folder} to grade.")

@@ -18,6 +18,9 @@ from problems.frame.submissions import Roster
 # By submission and question, the marker's points, or None where there are none yet, and comment.
 ByHand = dict[tuple[str, str], tuple[float | None, str]]
 
+# Where a formula begins, its sign perhaps as wide as East Asian keyboards write it; and where one is guarded.
+BEGINS = r"(?=[ \"]*[=+\-@\uff1d\uff0b\uff0d\uff20])"
+FORMULA, GUARDED = re.compile(rf"(\A|[;\n]){BEGINS}"), re.compile(rf"(\A|[;\n])'{BEGINS}")
 CANVAS = ("Student", "ID", "SIS User ID", "SIS Login ID", "Section")
 STYLE = """
 body { font: 1rem/1.5 system-ui, sans-serif; max-width: 44rem; margin: 2rem auto; padding: 0 1rem;
@@ -43,7 +46,7 @@ def write(
     before is kept as ``manual.before.csv``.
     """
     sheet = to / "manual.csv"
-    by_hand = read_manual(sheet)
+    by_hand = read_manual(sheet, problem_set)
     graded = {_name(record.submission) for record in records}
     lost = sorted({name for name, _ in by_hand if name not in graded})
     if lost:
@@ -74,7 +77,7 @@ def write(
 
 def _name(submission: str) -> str:
     """A submission's name as it comes back from a spreadsheet."""
-    return unicodedata.normalize("NFC", _unguarded(_printable(submission).strip()))
+    return unicodedata.normalize("NFC", _unguarded(_printable(submission)).strip())
 
 
 def _given(record: Record, by_hand: ByHand) -> dict[str, tuple[float | None, str]]:
@@ -85,9 +88,9 @@ def _given(record: Record, by_hand: ByHand) -> dict[str, tuple[float | None, str
 
 def _page(submission: str) -> str:
     """A file name for a submission's page, with a hash where two could share one or it were too long."""
-    plain = submission.replace(".", "_")
+    plain = submission.removesuffix(".ipynb")
     safe = "".join(letter if letter.isalnum() or letter in "-_" else "_" for letter in plain)
-    if safe == plain and len(safe) <= 100:
+    if safe == plain != submission and len(safe.encode()) <= 100:
         return safe
     return f"{safe[:60]}-{hashlib.sha256(submission.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}"
 
@@ -168,21 +171,33 @@ def _shown(points: float | None) -> str:
     return "" if points is None else f"{points:g}"
 
 
-def read_manual(path: Path) -> ByHand:
-    """The points and comments that the marker has filled in, whatever spreadsheet has saved them."""
+def read_manual(path: Path, problem_set: str | None = None) -> ByHand:
+    """The points and comments that the marker has filled in, whatever spreadsheet has saved them.
+
+    Every row must name a submission and a question, one that a person marks if the `problem_set` is known: a
+    sheet that was opened with the wrong separator holds pieces of what students wrote as rows of their own.
+    """
     if not path.exists():
         return {}
+    marked = [q.name for q in sets.questions(problem_set) if q.manual] if problem_set else None
     found: ByHand = {}
     rows: dict[tuple[str, str], int] = {}
     needed = ("submission", "question", "points")
     for number, row in tables.read(path, needed, ("possible", "comment")):
+        key = _name(row.get("submission", "")), row.get("question", "")
+        place = f"{path}, row {number} ({', '.join(key)[:80]})"
+        if not all(key):
+            raise SystemExit(
+                f"{place}: no submission or question; fill them in, or take the row out. If the spreadsheet "
+                "showed everything in one column, note your points, delete the file, grade again, and open the "
+                "new one by the spreadsheet's import, with the comma as separator."
+            )
         points, comment = row.get("points", ""), _unguarded(row.get("comment", ""))
         if points or comment:
-            key = _name(row.get("submission", "")), row.get("question", "")
-            place = f"{path}, row {number} ({', '.join(key)})"
-            if not all(key):
+            if marked is not None and key[1] not in marked:
                 raise SystemExit(
-                    f"{place}: points or a comment, but no submission or question; fill them in."
+                    f"{place}: {key[1][:80]!r} is no question that a person marks; those are "
+                    f"{', '.join(marked) or 'none'}."
                 )
             if key in rows:
                 raise SystemExit(f"{place}: row {rows[key]} is for the same; leave one of them.")
@@ -241,7 +256,11 @@ def feedback(problem_set: str, record: Record, by_hand: ByHand) -> str:
 
 
 def _table(rows: list[list[str]]) -> str:
-    """CSV; what a student wrote and a spreadsheet would run as a formula is kept from it."""
+    """CSV; what a student wrote and a spreadsheet would run as a formula is kept from it.
+
+    Also one that separates columns by semicolons, and so takes the text after each of them, and each line,
+    for a cell.
+    """
     text = io.StringIO()
     csv.writer(text).writerows([[_guarded(cell) for cell in row] for row in rows])
     return text.getvalue()
@@ -250,7 +269,7 @@ def _table(rows: list[list[str]]) -> str:
 def _guarded(cell: str) -> str:
     cell = _printable(cell)
     number = cell.removeprefix("-").replace(".", "", 1).isdigit()
-    return f"'{cell}" if cell[:1] in ("=", "+", "-", "@") and not number else cell
+    return cell if number else FORMULA.sub(r"\1'", cell)
 
 
 def _printable(text: str) -> str:
@@ -262,4 +281,4 @@ def _printable(text: str) -> str:
 
 
 def _unguarded(cell: str) -> str:
-    return cell[1:] if cell[:1] == "'" and cell[1:2] in ("=", "+", "-", "@") else cell
+    return GUARDED.sub(r"\1", cell)

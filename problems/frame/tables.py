@@ -19,7 +19,8 @@ def read(path: Path, needed: Sequence[str], known: Sequence[str] = ()) -> list[t
     """The rows of a table by column, each with its number in the spreadsheet; rows without any text left out.
 
     The separator is the one that gives the first row the columns that are `needed`. Those, and the `known`
-    ones, are found whatever their capitals and blanks.
+    ones, are found whatever their capitals and blanks. Two columns of one such name are refused, and text
+    beyond the last column, as where 3,5 stands between commas: it would shift a row.
     """
     text = _text(path)
     first, _, rest = text.partition("\n")
@@ -32,8 +33,13 @@ def read(path: Path, needed: Sequence[str], known: Sequence[str] = ()) -> list[t
         try:
             header = [names.get(_folded(cell), cell.strip()) for cell in next(rows, [])]
             if set(needed) <= set(header):
+                for name in names.values():
+                    if header.count(name) > 1:
+                        raise SystemExit(
+                            f"{path} has {header.count(name)} columns {name!r}: leave one of them."
+                        )
                 return [
-                    (number, {name: cell.strip() for name, cell in zip(header, row, strict=False) if name})
+                    (number, _row(path, number, header, row))
                     for number, row in enumerate(rows, 2 + skipped)
                     if any(cell.strip() for cell in row)
                 ]
@@ -47,6 +53,15 @@ def read(path: Path, needed: Sequence[str], known: Sequence[str] = ()) -> list[t
         "Separate columns by commas, semicolons or tabs; if a spreadsheet shows everything in one column, open "
         "the file by its import, with the comma as separator."
     )
+
+
+def _row(path: Path, number: int, header: list[str], row: list[str]) -> Row:
+    if any(cell.strip() for cell in row[len(header) :]):
+        raise SystemExit(
+            f"{path}, row {number}: there is text beyond the last column; put double quotes around what holds "
+            "the separator, such as 3,5 between commas."
+        )
+    return {name: cell.strip() for name, cell in zip(header, row, strict=False) if name}
 
 
 def _text(path: Path) -> str:

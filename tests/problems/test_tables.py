@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 import unicodedata
 
 import pytest
@@ -84,6 +85,15 @@ def test_a_line_that_names_the_separator_is_passed_over(tmp_path):
         (table(sheet(("a.ipynb", "1", ""), ("a.ipynb", "2", ""))).encode(), "row 3 .*row 2 is for the same"),
         (table(sheet(("", "1", ""))).encode(), "row 2 .*no submission or question"),
         (table([[line] for line in table(sheet(("a.ipynb", "1", ""))).splitlines()]).encode(), "one column"),
+        (
+            table([*sheet(), ["checked by A. B."]]).encode(),
+            "row 2 .checked by A. B.*no submission or question",
+        ),
+        (
+            table(sheet(("a.ipynb", "?", ""))).replace("?", "3,5").encode(),
+            "row 2: there is text beyond the last column",
+        ),
+        (b"submission,question,points,Points\na.ipynb,q,1,2\n", "has 2 columns 'points': leave one"),
         (b"", "must name the columns, 'submission' and 'question' and 'points'"),
         (b"PK\x03\x04 and so on", "is a workbook.*save it as CSV"),
         (b"submission,\x81\xff", "letters cannot be read"),
@@ -96,6 +106,43 @@ def test_what_cannot_be_read_is_refused_in_a_sentence(written, told, tmp_path):
         report.read_manual(path)
     assert str(path) in str(refused.value)
     assert str(refused.value).endswith(".")
+
+
+def test_points_for_what_no_person_marks_are_refused(tmp_path):
+    """They would be added to the total, and be gone from the sheet that is written next."""
+    computed = next(question for question in sets.questions(NAME) if not question.manual)
+    for question in ("misspelt", computed.name):
+        rows = [[cell.replace(MANUAL.name, question) for cell in row] for row in sheet(("a.ipynb", "1", ""))]
+        (tmp_path / "manual.csv").write_text(table(rows))
+        with pytest.raises(SystemExit, match=f"row 2 .*{question!r} is no question.*{MANUAL.name}"):
+            report.write(NAME, [record("a.ipynb")], tmp_path)
+
+
+def test_what_a_student_wrote_gives_no_points_where_semicolons_separate(tmp_path):
+    """Such a spreadsheet shows each line of the sheet in one cell, and saves it so."""
+    handed_in = record("a.ipynb")
+    handed_in.prose = {MANUAL.name: f"by parts\nb.ipynb,s2,{MANUAL.name},4,4,very good\nhence"}
+    lines = report.manual(NAME, [handed_in], {}).replace("\r\n", "\n").splitlines()
+    (tmp_path / "manual.csv").write_text(table([[line] for line in lines], ";"))
+    with pytest.raises(SystemExit, match=r"row 2 .*in one column.*by the spreadsheet's import"):
+        report.read_manual(tmp_path / "manual.csv")
+
+
+def test_no_formula_reaches_a_spreadsheet_whatever_it_takes_for_a_cell():
+    """Where semicolons separate, lines and what follows a semicolon are cells; and all of it comes back."""
+    written = ["=1", 'a;=1;b\n+c\n; "@d', "- a list\n- of two", "\uff1d1", "-3x", " =1"]
+    text = report._table([[cell, "-3.5", "a - b; c"] for cell in written])
+    for cell in re.split(r"[;,\n]", text):
+        assert re.fullmatch(r"-[0-9.]+", cell.strip()) or cell.strip(' "')[:1] not in {*"=+-@\uff1d"}, cell
+    held = [row[0] for row in csv.reader(io.StringIO(text, newline=""))]
+    assert [report._unguarded(cell) for cell in held] == written
+
+
+def test_every_submission_has_a_page_of_its_own(tmp_path):
+    names = ["s1.v2.ipynb", "s1_v2.ipynb", "s1_v2", "s1_v2_ipynb", "a/s1_v2.ipynb", "\u5b66" * 83 + ".ipynb"]
+    pages = [p for p in report.write(NAME, list(map(record, names)), tmp_path) if p.suffix == ".html"]
+    assert len(set(pages)) == len(names)
+    assert all(page.exists() for page in pages)
 
 
 @pytest.mark.parametrize(
@@ -126,6 +173,7 @@ def test_points_find_their_submission_whatever_a_spreadsheet_does_to_its_name(tm
         "a\xa0b (1).ipynb",
         unicodedata.normalize("NFD", "Müller.ipynb"),
         "=sum.ipynb",
+        " =sum;=1.ipynb",
         "tab\there.ipynb",
     ]
     records = [record(name) for name in names]
