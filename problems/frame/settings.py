@@ -19,6 +19,8 @@ def _settings() -> dict[str, Any]:
         ) from None
     if not isinstance(found.get("course"), str) or not found["course"].strip():
         raise SystemExit(f'{path} names no course: write course = "…", with the name between the quotes.')
+    if not isinstance(found.get("id_is_email", False), bool):
+        raise SystemExit(f"{path}: id_is_email must be true or false, without quotes.")
     return found
 
 
@@ -29,7 +31,7 @@ def course() -> str:
 
 def id_is_email() -> bool:
     """Whether students write their email address as STUDENT_ID, so that Gradescope can tell whose it is."""
-    return bool(_settings().get("id_is_email", False))
+    return _settings().get("id_is_email", False)
 
 
 def limits() -> Limits:

@@ -72,8 +72,8 @@ class Roster:
             self.rows = [row for _, row in found]
         self._by_id = {
             normal(row[column]): row
-            for row in self.rows
             for column in reversed(ID_COLUMNS)
+            for row in self.rows
             if row.get(column)
         }
 
@@ -253,14 +253,14 @@ def _owner(submission: Submission, roster: Roster) -> str | None:
         return claimed
     if claimed is not None and claimed in map(normal, [*whole, *parts]):
         return claimed
-    if claimed is not None and re.search(r"_\d+_\d+_|\bsubmission_\d+[\\/]", submission.name):
+    platform = re.search(r"_\d+_\d+_|\bsubmission_\d+[\\/]", submission.name)
+    if claimed is not None and platform:
         submission.notes.append(
             "The numbers in the file's name are Canvas's or Gradescope's own; the notebook's ID was taken."
         )
         return claimed
-    if told := next(
-        (normal(part) for part in whole if re.fullmatch(r"[A-Za-z]{0,4}\d{4,}", part.strip())), None
-    ):
+    an_id = r"[A-Za-z]{1,4}\d{4,}" if platform else r"[A-Za-z]{0,4}\d{4,}"
+    if told := next((normal(part) for part in whole if re.fullmatch(an_id, part.strip())), None):
         return told
     if claimed is not None:
         submission.notes.append("The file's name tells no ID; the notebook's was taken.")

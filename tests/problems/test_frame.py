@@ -55,6 +55,7 @@ def test_any_name_of_a_course_reaches_the_students_as_it_is(named, tmp_path):
         ("course = 'Grüße'".encode("cp1252"), "UTF-8"),
         (b"course = ' '", "names no course"),
         (b"name = 'x'", "names no course"),
+        (b"course = 'x'\nid_is_email = 'false'", "true or false, without quotes"),
     ],
 )
 def test_a_broken_course_file_is_refused_in_a_sentence(text, told, monkeypatch, tmp_path):
@@ -225,6 +226,16 @@ def test_the_numbers_of_a_platform_are_nobodys_id(name, tmp_path):
     (submission,) = collect(tmp_path, Roster())
     assert submission.owner == "s1000001"
     assert "the notebook's ID was taken" in submission.notes[0]
+
+
+@pytest.mark.parametrize("name", ["submission_31415926/signal.ipynb", "doejane_501234_7712345_signal.ipynb"])
+def test_who_names_no_id_is_not_taken_for_the_number_of_a_platform(name, tmp_path):
+    code = 'STUDENT_ID = "0000"\nown = rl.coursework.numbers("signal", STUDENT_ID, course=COURSE)'
+    path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps({"cells": [{"cell_type": "code", "source": code}]}))
+    (submission,) = collect(tmp_path, Roster())
+    assert submission.owner is None
 
 
 def test_the_example_is_nobodys_id(tmp_path):

@@ -162,6 +162,13 @@ def test_a_spoilt_gradebook_is_refused_in_a_sentence(written, told, tmp_path):
         Roster(tmp_path / "none.csv")
 
 
+def test_a_number_that_two_students_have_is_the_one_whose_numbers_are_drawn_from_it(tmp_path):
+    path = tmp_path / "roster.csv"
+    path.write_text("Student,ID,SIS User ID\nA,9,501\nB,501,77\nC,77,88\n")
+    roster = Roster(path)
+    assert [roster.find(known)["Student"] for known in ("501", "77", "88", "9")] == ["A", "B", "C", "A"]
+
+
 def record(name, student="s1"):
     marks = [Mark(q.name, 0.0, q.points, "Not answered.") for q in sets.questions(NAME) if not q.manual]
     return Record(name, student, student, marks, problem_set=NAME)
