@@ -88,11 +88,14 @@ def execute(notebook: Path) -> Run:
 
 
 def cheapest(notebook: Path) -> Run:
-    """Execute once, and once more if it overspent CPU time: what else a machine does only ever adds to it."""
+    """Execute once, and once more if it overspent CPU time: what else a machine does only ever adds to it.
+
+    A run with a cell that failed is what is returned, whatever it cost.
+    """
     run = execute(notebook)
-    return (
-        min(run, execute(notebook), key=attrgetter("cpu_seconds")) if run.cpu_seconds > CPU_SECONDS else run
-    )
+    if not run.passed or run.cpu_seconds <= CPU_SECONDS:
+        return run
+    return min(run, execute(notebook), key=attrgetter("passed", "cpu_seconds"))
 
 
 def _environment() -> dict[str, str]:

@@ -42,6 +42,13 @@ def test_an_overspent_budget_is_measured_once_more(monkeypatch, costs, counted, 
     assert len(costs) - len(left) == runs
 
 
+@pytest.mark.parametrize(("first", "second"), [((False, 50), (True, 30)), ((True, 50), (False, 60))])
+def test_a_failed_cell_is_not_forgotten_for_a_cheaper_run(monkeypatch, first, second):
+    left = [notebook_budget.Run(Path("a.ipynb"), ok, cost, cost, 1.0, "") for ok, cost in (first, second)]
+    monkeypatch.setattr(notebook_budget, "execute", lambda path: left.pop(0))
+    assert not cheapest(Path("a.ipynb")).passed
+
+
 @pytest.mark.notebooks
 def test_a_failing_cell_and_an_overspent_budget_are_seen(tmp_path):
     """The measurement sees the kernel's own time and memory, and a raised error."""
