@@ -90,7 +90,7 @@ def results(
     if found.failed:
         raise RuntimeError(
             f"{len(found.failed)} of {len(found.runs)} runs failed, the first with {found.failed[0].error}; "
-            "mend what they say and run them again."
+            "mend the cause and run them again."
         )
     return [run.result for run in found.runs if run.result is not None]
 
@@ -345,7 +345,7 @@ def as_text(stored: Mapping[str, Any], tables: Iterable[str] = ("rows",)) -> str
     Raises
     ------
     TypeError, ValueError
-        If JSON can't hold it, or a table is missing.
+        If JSON can't hold it, a name is no text, or a table is missing or no list.
 
     Examples
     --------
@@ -363,7 +363,11 @@ def as_text(stored: Mapping[str, Any], tables: Iterable[str] = ("rows",)) -> str
         _checks.one_of(name, "tables", stored)
     parts = []
     for name, value in stored.items():
+        if not isinstance(name, str):
+            raise TypeError(f"stored must have text for names, but {name!r} is one of them.")
         if name in tables:
+            if not isinstance(value, list | tuple):
+                raise TypeError(f"{name} must be a list of rows, but it is of type {type(value).__name__}.")
             lines = ",\n  ".join(_json(row, name) for row in value)
             text = f"[\n  {lines}\n ]"
         else:

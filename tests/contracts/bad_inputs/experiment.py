@@ -71,6 +71,8 @@ CASES = {
     "as_text": [
         (lambda: experiment.as_text({"row": []}), "Did you mean 'row'"),
         (lambda: experiment.as_text({"rows": [{1, 2}]}), "rows holds what JSON can't hold"),
+        (lambda: experiment.as_text({"rows": {"x": 1}}), "rows must be a list of rows"),
+        (lambda: experiment.as_text({"rows": [], 1: 2}), "stored must have text for names"),
         (lambda: experiment.as_text({"rows": [], "x": {1}}), "x holds what JSON can't hold"),
     ],
 }
