@@ -243,3 +243,23 @@ def test_the_example_is_nobodys_id(tmp_path):
     (tmp_path / "signal.ipynb").write_text(json.dumps({"cells": [{"cell_type": "code", "source": code}]}))
     (submission,) = collect(tmp_path, Roster())
     assert submission.owner is None
+
+
+def test_no_submission_finds_in_the_frames_below_its_own_what_another_handed_in():
+    cell = """
+import base64, struct, sys
+theirs = base64.b64encode(struct.pack("<d", 42.0))
+frame, names, found = sys._getframe(), [], 0.0
+while frame is not None:
+    names.append(frame.f_code.co_name)
+    found += sum(theirs in held for held in frame.f_locals.values() if type(held) is bytes and held != theirs)
+    frame = frame.f_back
+depth = float(names.index("serve"))
+"""
+    limits = sandbox.Limits(seconds=90, cell_seconds=15, memory=2**29, grace=3)
+    with sandbox.Sandbox(limits, [sandbox.ROOT / "problems"]) as box:
+        assert box.run(["mine = 42.0"], ["mine"], {}).values["mine"].numbers == 42
+        run = box.run([cell], ["depth", "found"], {})
+    assert run.errors == {}
+    assert run.values["depth"].numbers > 1
+    assert run.values["found"].numbers == 0
