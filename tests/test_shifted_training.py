@@ -129,6 +129,22 @@ def test_verdicts_of_intervals(claim, low, high, expected):
     assert rl.experiment.verdict((low, high), *shift.REGIONS[claim]) == expected
 
 
+@pytest.mark.parametrize(("gain", "expected"), [(3e-5, "holds"), (-3e-5, "fails")])
+def test_a_verdict_is_on_the_interval_before_it_is_rounded(gain, expected):
+    rows = [
+        {
+            "activation": a,
+            "weights": w,
+            "depth": d,
+            "keep": k,
+            "test": [[0.5 + gain * (a == shift.SHIFTED)]] * 6,
+        }
+        for a, w, d, k in shift.ARMS
+    ]
+    found = {v["expectation"]: v for v in shift.verdicts(rows)}["E1"]
+    assert (found["low"], found["high"], found["verdict"]) == (0, 0, expected)
+
+
 def test_what_the_shift_gains_is_paired_by_seed():
     """Contract: E5 adds and subtracts four arms seed by seed, so that a luck which they share cancels."""
     luck = np.arange(len(shift.SEEDS)) / 100

@@ -280,16 +280,15 @@ def verdicts(rows: list[dict]) -> list[dict]:
     for name, (claim, terms) in EXPECTATIONS.items():
         total = np.sum([sign * found[arm] for sign, arm in terms], axis=0)
         interval = rl.experiment.interval(total)
-        low, high = (round(end, 2) for end in interval.ends)
         judged.append(
             {
                 "expectation": name,
                 "claim": claim,
                 "value": round(interval.mean, 2),
-                "low": low,
-                "high": high,
+                "low": round(interval.low, 2),
+                "high": round(interval.high, 2),
                 "verdict": rl.experiment.verdict(
-                    (low, high), *REGIONS[claim]
+                    interval, *REGIONS[claim]
                 ),
             }
         )
