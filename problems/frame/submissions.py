@@ -17,6 +17,7 @@ LARGEST = 20 * 2**20
 SKIPPED = {"__MACOSX", ".ipynb_checkpoints", ".DS_Store", "Thumbs.db"}
 ID_COLUMNS = ("SIS User ID", "SIS Login ID", "ID")
 EXAMPLE = "0000"
+CANVAS, GRADESCOPE = re.compile(r"_\d+(?=_\d+_)"), re.compile(r"\bsubmission_\d+[\\/]")
 INLINE = re.compile(r"data:image/[\w.+-]{1,40};base64,[A-Za-z0-9+/=%]*")
 LINKED = re.compile(
     r"!\[[^\]\n]{0,300}\]\(\s{0,9}<?([^)\s>]{1,300})|<img\s[^>]{0,300}?src=[\"']?([^\"'\s>]{1,300})"
@@ -237,11 +238,24 @@ def _describe(submission: Submission) -> None:
             submission.notes.append("The ID in the notebook cannot be read.")
 
 
+def _not_chosen(name: str) -> tuple[str, bool]:
+    """What of a file's name its author has not chosen on Canvas or Gradescope, and whether it is from there.
+
+    Canvas begins with a name, the user's number and the submission's; Gradescope's folder has a number alone.
+    """
+    if match := GRADESCOPE.search(name):
+        return name[: match.start()], True
+    if match := CANVAS.search(name):
+        return name[: match.end()], True
+    return name.rsplit(".", 1)[0], False
+
+
 def _owner(submission: Submission, roster: Roster) -> str | None:
     """Whose submission it is: what the file's name says, or else the notebook, if it names more than the example."""
     claimed = submission.claimed if submission.claimed != EXAMPLE else None
-    parts = [part for part in re.split(r"[\\/_\s.()-]+", submission.name) if part]
-    whole = re.split(r"[\\/_]", submission.name.rsplit(".", 1)[0])
+    name, platform = _not_chosen(submission.name)
+    parts = [part for part in re.split(r"[\\/_\s.()-]+", name) if part]
+    whole = re.split(r"[\\/_]", name)
     if roster.rows:
         rows = [row for row in map(roster.find, [*whole, *parts]) if row is not None]
         if rows:
@@ -253,7 +267,6 @@ def _owner(submission: Submission, roster: Roster) -> str | None:
         return claimed
     if claimed is not None and claimed in map(normal, [*whole, *parts]):
         return claimed
-    platform = re.search(r"_\d+_\d+_|\bsubmission_\d+[\\/]", submission.name)
     if claimed is not None and platform:
         submission.notes.append(
             "The numbers in the file's name are Canvas's or Gradescope's own; the notebook's ID was taken."

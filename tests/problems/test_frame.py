@@ -238,6 +238,20 @@ def test_who_names_no_id_is_not_taken_for_the_number_of_a_platform(name, tmp_pat
     assert submission.owner is None
 
 
+@pytest.mark.parametrize("name", ["submission_31415926/s1000002.ipynb", "doejane_501_77_s1000002.ipynb"])
+@pytest.mark.parametrize("roster", ["", "Student,ID,SIS User ID\nRoe,9,s1000002\nMoe,31415926,77\n"])
+def test_a_name_that_a_student_chose_on_a_platform_tells_nobodys_id(name, roster, tmp_path):
+    """Who hands in a friend's notebook and names the file after the friend is told of, too."""
+    code = 'STUDENT_ID = "s1000002"\nown = rl.coursework.numbers("signal", STUDENT_ID, course=COURSE)'
+    path = tmp_path / "in" / name
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps({"cells": [{"cell_type": "code", "source": code}]}))
+    (tmp_path / "roster.csv").write_text(roster)
+    (submission,) = collect(tmp_path / "in", Roster(tmp_path / "roster.csv" if roster else None))
+    assert submission.owner == "s1000002"
+    assert "the notebook's" in submission.notes[0]
+
+
 def test_the_example_is_nobodys_id(tmp_path):
     code = 'STUDENT_ID = "0000"  # your ID\nown = rl.coursework.numbers("signal", STUDENT_ID, course=COURSE)'
     (tmp_path / "signal.ipynb").write_text(json.dumps({"cells": [{"cell_type": "code", "source": code}]}))
