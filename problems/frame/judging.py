@@ -205,7 +205,11 @@ def demand(problem_set: str, question: str, name: str, world: Mapping[str, Any])
 
 
 def _claimed(student: Any) -> str:
-    """The ID that a notebook names, refused where Gradescope knows that somebody else handed it in."""
+    """The ID that a notebook names, refused where Gradescope knows that somebody else handed it in.
+
+    What stands before an address's @ counts only where addresses are IDs: with an address of one's own anybody
+    could else take another's ID.
+    """
     from problems.frame.settings import id_is_email
 
     if not isinstance(student, str) or not student.strip():
@@ -215,7 +219,9 @@ def _claimed(student: Any) -> str:
     users = _users()
     emails = {str(user["email"]) for user in users if user.get("email")}
     ids = {str(user["sid"]) for user in users if user.get("sid")}
-    known = ids | emails | {email.partition("@")[0] for email in emails}
+    known = ids | emails
+    if id_is_email():
+        known |= {email.partition("@")[0] for email in emails}
     if (ids or (emails and id_is_email())) and _folded(student) not in map(_folded, known):
         told = ", ".join(sorted(ids or emails))
         raise AssertionError(

@@ -77,7 +77,9 @@ def test_a_course_file_may_begin_with_the_mark_of_utf_8(monkeypatch, tmp_path):
     ("users", "emails", "student", "refused"),
     [
         ([{"email": "jane@x.edu", "sid": "S1000001"}], False, "s 1000001", False),
-        ([{"email": "jane@x.edu", "sid": "S1000001"}], False, "jane", False),
+        ([{"email": "jane@x.edu", "sid": "S1000001"}], False, "jane@x.edu", False),
+        ([{"email": "jane@x.edu", "sid": "S1000001"}], True, "jane", False),
+        ([{"email": "s1000002@x.edu", "sid": "S1000001"}], False, "s1000002", True),
         ([{"email": "jane@x.edu", "sid": "S1000001"}], False, "s1000002", True),
         ([{"sid": "1"}, {"sid": "2"}], False, "2", False),
         ([{"email": "jane@x.edu", "id": 7}], False, "s1000002", False),
