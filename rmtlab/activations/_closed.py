@@ -56,10 +56,10 @@ def erf(p: Pair) -> Dual:
 
 def sin(p: Pair) -> Dual:
     """e^{−(a+b)/2} (sinh k, cosh k), with |k| taken out of the exponent before it can overflow."""
-    size = np.abs(p.k)
-    gap = np.maximum((p.a - size) / 2 + (p.b - size) / 2, 0.0)
-    odd = -0.5 * np.sign(p.k) * np.exp(-gap) * np.expm1(-2 * size)
-    even = 0.5 * np.exp(-gap) * (1 + np.exp(-2 * size))
+    size, root1, root2 = np.abs(p.k), np.sqrt(p.a), np.sqrt(p.b)
+    left = (root1 - root2) ** 2 / 2 + root1 * (root2 * p.gap)
+    odd = -0.5 * np.sign(p.k) * np.exp(-left) * np.expm1(-2 * size)
+    even = 0.5 * np.exp(-left) * (1 + np.exp(-2 * size))
     return odd, even
 
 

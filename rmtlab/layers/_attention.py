@@ -9,15 +9,16 @@ from scipy import special
 
 from rmtlab import _checks
 from rmtlab.layers._base import Layer, moved
-from rmtlab.layers._distances import Units, bounded_gap, equal_distances, units
 from rmtlab.layers._linear import PARAMETERIZATIONS, Dense, ask_for_width
 from rmtlab.layers._place import NORMALISED, PREACTIVATION, SIGNAL, Place
-from rmtlab.layers._rows import Pairs, Rows
+from rmtlab.layers._rows import Pairs, Rows, as_numpy, fresh_gap
+from rmtlab.layers._twins import Twins
 
 if TYPE_CHECKING:
     from torch import nn
 
 SCALINGS = ("1/d", "1/sqrt(d)")
+_NEAR = 1e-9  # rounding is felt by smaller gaps
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,13 +123,15 @@ class Attention(Layer):
         seen = looks @ rows.moment @ looks.mT
         return Rows(self.value_var * self.output_var * (seen + seen.mT) / 2 + self.bias_var, all_pairs=True)
 
+    def _follows(self, ratio: np.ndarray) -> np.ndarray:
+        return (ratio == 1) | ((ratio == -1) & (self.bias_var == 0))
+
     def _pairs(self, pairs: Pairs, before: tuple[Rows, Rows], after: tuple[Rows, Rows], place: Place) -> None:
         looks1, looks2 = (pairs.like(rows.extra.matrices) for rows in before)
-        told, lengths = pairs.told, units(*before)
-        reach = [] if told else self._reach(pairs, looks1, looks2, before, lengths)
-        seen, tangent = (
-            looks1[:, None] @ kernel @ looks2.swapaxes(-2, -1)[None] for kernel in (pairs.nngp, pairs.ntk)
-        )
+        if not pairs.own:
+            looks1, looks2 = looks1[:, None], looks2[None]
+        told, kernel = pairs.told, pairs.nngp
+        seen, tangent = (looks1 @ k @ looks2.swapaxes(-2, -1) for k in (kernel, pairs.ntk))
         both = self.value_var * self.output_var
         if self.parameterization == "ntk":
             own, bias = 2 * both, self.bias_var
@@ -140,22 +143,31 @@ class Attention(Layer):
         if told:
             pairs.tell(*after)
         else:
-            pairs.gap = bounded_gap(pairs, reach, *after, lengths)
+            pairs.gap = fresh_gap(pairs, *after)
+            if pairs.twins is not None:
+                self._tell_positions_apart(pairs, pairs.twins.with_own(pairs, before), kernel, before, after)
         pairs.set_own(after[0])
 
-    def _reach(
-        self, pairs: Pairs, looks1: Any, looks2: Any, before: tuple[Rows, Rows], lengths: Units
-    ) -> list[Any]:
-        """Return Σ_β G_αβ |u_β − v_β| + |G_αβ − G′_αβ| |v_β|, at least the distance at every position α."""
-        values, (unit1, unit2) = sqrt(self.value_var * self.output_var), lengths
-        others = pairs.like((before[1].root / unit2[:, None])[None, :, :, None])
-        strayed = (abs(looks1[:, None] - looks2[None]) @ others)[..., 0]
-        reach = []
-        for d, sign in zip(equal_distances(pairs, *before, lengths), (1, -1), strict=False):
-            seen = (looks1[:, None] @ d[..., None])[..., 0]
-            bias = self.bias_var * (1 / unit1[:, None, None] - sign / unit2[None, :, None]) ** 2
-            reach.append(pairs.xp.sqrt((values * (seen + strayed)) ** 2 + pairs.like(bias)))
-        return reach
+    def _tell_positions_apart(
+        self, pairs: Pairs, twins: Twins, kernel: Any, before: tuple[Rows, Rows], after: tuple[Rows, Rows]
+    ) -> None:
+        r"""Form the gaps of nearly equal positions α and β of twins from what they see differently.
+
+        The difference is Σ_γ G_αγ (u_γ − v_γ) + (G_αγ − G′_βγ) v_γ, and small because its terms are.
+        """
+        for i, j, ratio, gram in zip(twins.i, twins.j, twins.ratio, twins.gram, strict=True):
+            nngp = as_numpy(pairs.nngp[i, j])
+            at, of = np.nonzero((as_numpy(pairs.gap[i, j]) < _NEAR) & (ratio * nngp > 0))
+            looks = before[0].extra.matrices[i][at]
+            strayed = looks - before[1].extra.matrices[j][of]
+            others = before[1].moment[j]
+            mixed = ratio * as_numpy(kernel[i, j]) - others
+            apart = ((looks @ gram + 2 * strayed @ mixed.T) * looks + strayed @ others * strayed).sum(axis=-1)
+            root1, root2 = after[0].root[i][at], after[1].root[j][of]
+            apart = self.value_var * self.output_var * apart - (root1 - root2) ** 2
+            size = 2 * root1 * root2
+            gap = np.clip(np.divide(apart, size, out=np.zeros_like(size), where=size > 0), 0.0, 1.0)
+            pairs.gap[i, j, at, of] = pairs.like(gap)
 
     def _module(
         self,

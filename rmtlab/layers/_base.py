@@ -11,6 +11,7 @@ from rmtlab import noise as noises
 from rmtlab.layers import _inputs
 from rmtlab.layers._place import KINDS, SIGNAL, Place
 from rmtlab.layers._rows import Pairs, Rows, fresh_gap
+from rmtlab.layers._twins import Twins
 
 if TYPE_CHECKING:
     from torch import nn
@@ -138,7 +139,7 @@ class State:
         spatial = bool(all_pairs and first.positions)
         place = Place(SIGNAL, first.positions, first.features, width, spatial)
         one, two = first.rows(spatial), second.rows(spatial)
-        pairs = _inputs.pairs(first, second, one, one_pass=x2 is None, all_pairs=spatial)
+        pairs = _inputs.pairs(first, second, one, two, one_pass=x2 is None, all_pairs=spatial)
         return cls._behind(place, pairs, one, two)
 
     @classmethod
@@ -157,6 +158,7 @@ class State:
             positions=place.positions,
             all_pairs=place.all_pairs,
             gap=pairs.gap,
+            _twins=pairs.twins,
         )
         return behind
 
@@ -171,6 +173,8 @@ class State:
         pairs.gap = fresh_gap(pairs, one, two) if self.gap is None else self.gap.copy()
         if self.one_pass:
             pairs.close(np.arange(len(self.diag1)))
+        if self.all_pairs:
+            pairs.twins = vars(self).get("_twins") or Twins.of_kernels(pairs, one, two)
         return pairs, one, two
 
 
@@ -218,7 +222,7 @@ class Layer(ABC):
         pairs, one, two = state._unpacked()
         after1 = self._rows(one, place)
         after2 = after1 if two is one else self._rows(two, place)
-        self._pairs(pairs, (one, two), (after1, after2), place)
+        self._carry(pairs, (one, two), (after1, after2), place)
         return State._behind(behind, pairs, after1, after2)
 
     def module(
@@ -315,6 +319,19 @@ class Layer(ABC):
     @abstractmethod
     def _rows(self, rows: Rows, place: Place) -> Rows:
         """Return what becomes of single inputs."""
+
+    def _carry(self, pairs: Pairs, before: tuple[Rows, Rows], after: tuple[Rows, Rows], place: Place) -> None:
+        """Take `pairs` through the layer, in place, and the twins among them."""
+        followed = pairs.twins
+        if followed is not None:
+            followed = followed.part(self._follows(followed.ratio)).behind(self, pairs, before, place)
+        self._pairs(pairs, before, after, place)
+        if followed is not None:
+            pairs.twins = followed.settled(pairs, after, averaged=self.needs_all_pairs)
+
+    def _follows(self, ratio: np.ndarray) -> np.ndarray:
+        """Say which twins can be followed through the layer."""
+        return np.ones(len(ratio), dtype=bool)
 
     @abstractmethod
     def _pairs(self, pairs: Pairs, before: tuple[Rows, Rows], after: tuple[Rows, Rows], place: Place) -> None:

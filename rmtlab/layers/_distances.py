@@ -62,23 +62,11 @@ def gap_from_distances(pairs: Pairs, apart: list[Any], one: Rows, two: Rows, len
     return pairs.xp.where(alike, pairs.xp.clip(gap, 0.0, 1.0), direct)
 
 
-def equal_distances(pairs: Pairs, one: Rows, two: Rows, lengths: Units) -> list[Any]:
-    """Return √(E|u − v|²), and √(E|u + v|²) for nearly opposite inputs, at equal positions."""
-    found = distances(pairs, one, two, lengths, opposed(pairs))
-    return [pairs.xp.sqrt(d.diagonal(0, -2, -1)) for d in found]
-
-
 def bounded_gap(pairs: Pairs, reach: list[Any], one: Rows, two: Rows, lengths: Units) -> Any:
-    """Return 1 − |c| from the kernels, but at equal positions no more than a bound on √(E|u − v|²) allows.
+    """Return 1 − |c| from the kernels, but no more than bounds on √(E|u − v|²) and √(E|u + v|²) allow.
 
-    Means over different positions need more than the gaps tell, so that rounding is left of a small gap;
-    by the triangle inequality equal inputs stay equal nevertheless, and very near ones near.
+    Rounding is left of a small gap that is formed from kernels; by the triangle inequality means over equal
+    signals stay equal nevertheless.
     """
-    direct = fresh_gap(pairs, one, two)
-    apart = [r * r for r in reach]
-    if pairs.all_pairs:
-        p = np.arange(direct.shape[-1])
-        for number, values in enumerate(apart):
-            apart[number] = pairs.xp.full_like(direct, np.inf)
-            apart[number][..., p, p] = values
-    return pairs.xp.minimum(direct, gap_from_distances(pairs, apart, one, two, lengths))
+    bound = gap_from_distances(pairs, [r * r for r in reach], one, two, lengths)
+    return pairs.xp.minimum(fresh_gap(pairs, one, two), bound)

@@ -5,6 +5,7 @@ feel its square root, and chaotic networks amplify whatever is lost.
 """
 
 from functools import cache
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,14 +14,17 @@ from rmtlab import activations
 from rmtlab.activations import _closed
 from rmtlab.activations._pair import Pair
 from rmtlab.layers import _hermite
-from rmtlab.layers._rows import Pairs, Rows, inverse_root, own_pairs
+from rmtlab.layers._rows import Pairs, Rows, as_numpy, inverse_root, own_pairs
 
 _APART = {8: 1e-3, 4: 0.04}  # pairs with |c| below 1 − it need no gap, for numbers of so many bytes
 _NEAR = 1e-5  # below it the gap behind an activation comes from an integral of the slope
-_NEAR_SMOOTH = 1e-7  # the same where the slope of a smooth function is as good as constant
-_T, _T_WEIGHTS = np.polynomial.legendre.leggauss(4)
-_T, _T_WEIGHTS = (_T + 1) / 2, (_T + 1) / 2 * _T_WEIGHTS  # of ∫₀¹ 2t f(t) dt
-_STEPS = 0.01 * np.arange(1, 5)
+_NEAR_SMOOTH = 1e-7  # the same for smooth functions
+_CONSTANT = 1e-6  # K̇ of a smooth function is as good as constant over such a change of k
+_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(4)
+_HALVINGS = 24
+_STEEP = 0.1  # a relative change of K̇ that takes finer integration
+_STEP, _RATIOS = 0.01, np.arange(1.0, 5.0)
+_BENT = 0.05  # what is more is not the beginning of a power series
 
 
 def rows(activation: activations.Activation, before: Rows, tangent: bool = True) -> Rows:
@@ -233,8 +237,7 @@ def _erf_near(
     direct *= small
     pairs.nngp = xp.where(small, 2 / np.pi * xp.arcsin(direct), xp.copysign(gap, pairs.nngp))
     _direct_gap(pairs, behind1, behind2)
-    if near is not None:
-        pairs.gap[near] = after
+    _put_near(pairs, near, after)
 
 
 def _beside(values: np.ndarray) -> np.ndarray:
@@ -254,15 +257,14 @@ def _by_pair(
     """By the closed form of :mod:`rmtlab.activations`, in NumPy."""
     near = _near(pairs, _NEAR, activation)
     after = _near_gap(activation, pairs, near, one, two, behind1, behind2)
-    numpy = (_as_numpy(part) for part in (pairs.nngp, pairs.gap))
+    numpy = (as_numpy(part) for part in (pairs.nngp, pairs.gap))
     a, b, k, gap = np.broadcast_arrays(
-        _as_numpy(pairs.first(one.variance)), _as_numpy(pairs.second(two.variance)), *numpy
+        as_numpy(pairs.first(one.variance)), as_numpy(pairs.second(two.variance)), *numpy
     )
     value, slope = activation._dual(Pair.near(a, b, gap, k))
     _put(pairs, value, slope)
     _direct_gap(pairs, behind1, behind2)
-    if near is not None:
-        pairs.gap[near] = after
+    _put_near(pairs, near, after)
 
 
 def _by_series(
@@ -280,8 +282,7 @@ def _by_series(
     if pairs.ntk is not None:
         pairs.ntk *= slope
     _direct_gap(pairs, behind1, behind2)
-    if near is not None:
-        pairs.gap[near] = after
+    _put_near(pairs, near, after)
 
 
 def _put(pairs: Pairs, value: np.ndarray, slope: np.ndarray) -> None:
@@ -300,6 +301,13 @@ def _direct_gap(pairs: Pairs, one: Rows, two: Rows) -> None:
     zero1, zero2 = (rows.derive("zero", lambda rows: 1.0 * (rows.root == 0)) for rows in (one, two))
     if zero1.any() and zero2.any():
         pairs.gap -= pairs.first(zero1) * pairs.second(zero2)
+
+
+def _put_near(pairs: Pairs, near: Any, gap: Any) -> None:
+    """Take the gap from near pairs that are still near; of the others, its difference has the better digits."""
+    if near is not None:
+        found = pairs.gap[near]
+        pairs.gap[near] = pairs.xp.where(found < _NEAR, gap, found)
 
 
 def _near(pairs: Pairs, below: float, activation: activations.Activation) -> Any:
@@ -333,9 +341,9 @@ def _near_gap(
     """
     if near is None:
         return None
-    where = _as_numpy(near)
+    where = as_numpy(near)
     a, b, at1, at2, gap = (
-        np.broadcast_to(_as_numpy(part), where.shape)[where].astype(np.float64)
+        np.broadcast_to(as_numpy(part), where.shape)[where].astype(np.float64)
         for part in (
             pairs.first(one.variance),
             pairs.second(two.variance),
@@ -344,12 +352,11 @@ def _near_gap(
             pairs.gap,
         )
     )
-    if slope is not None:
-        mean = _as_numpy(slope).astype(np.float64)
-    else:
-        mean = np.zeros_like(gap)
-        for t, weight in zip(_T, _T_WEIGHTS, strict=True):
-            mean += weight * np.asarray(activation._dual(Pair.near(a, b, gap * t * t))[1])
+    middle = np.sqrt(a) * np.sqrt(b)
+    mean = np.zeros_like(gap) if slope is None else as_numpy(slope).astype(np.float64)
+    rough = np.flatnonzero(middle * gap > (_CONSTANT if slope is not None else 0.0))
+    if len(rough):
+        mean[rough] = _mean_slope(activation, a[rough], b[rough], gap[rough])
     size = at1 * at2
     some = size > 0
     safe = np.where(some, size, 1.0)
@@ -359,13 +366,34 @@ def _near_gap(
     return pairs.like(np.where(some | ((at1 == 0) & (at2 == 0)), found, 1.0))
 
 
+def _mean_slope(
+    activation: activations.Activation, a: np.ndarray, b: np.ndarray, gap: np.ndarray
+) -> np.ndarray:
+    """Return ∫₀¹ 2t K̇(m − Dt²) dt, on halves of halves of [0, 1] where K̇ changes much."""
+
+    def slopes(which: Any, t: float) -> np.ndarray:
+        return np.asarray(activation._dual(Pair.near(a[which], b[which], gap[which] * t * t))[1])
+
+    def over(which: Any, low: float, high: float) -> np.ndarray:
+        nodes, weights = low + (high - low) * (_NODES + 1) / 2, (high - low) * _WEIGHTS
+        return sum(w * t * slopes(which, t) for t, w in zip(nodes, weights, strict=True))
+
+    found = over(slice(None), 0.0, 1.0)
+    far, near = slopes(slice(None), 1.0), slopes(slice(None), 0.0)
+    steep = np.flatnonzero(np.abs(far - near) > _STEEP * np.abs(near))
+    if len(steep):
+        ends = [0.0, *2.0 ** np.arange(-_HALVINGS, 1)]
+        found[steep] = sum(over(steep, low, high) for low, high in pairwise(ends))
+    return found
+
+
 def _mismatch(
     activation: activations.Activation, a: np.ndarray, b: np.ndarray, size: np.ndarray
 ) -> np.ndarray:
     """Return 1 − K/M of exactly parallel pairs, which is zero where a = b.
 
     In x = ln(a/b)/2 it is a power series that starts with x²; where x is small the series is fitted
-    at four larger x.
+    at four larger x, which are as small as the function asks for.
     """
     found = np.zeros_like(a)
     apart = np.flatnonzero((a != b) & (a > 0) & (b > 0))
@@ -374,20 +402,27 @@ def _mismatch(
     a, b, size = a[apart], b[apart], size[apart]
     x = np.abs(_log_ratio(a, b)) / 2
     direct = 1 - np.asarray(activation._dual(Pair.near(a, b, np.zeros_like(a)))[0]) / size
-    small = np.flatnonzero(x < _STEPS[0])
-    if len(small):
+    step = _STEP
+    small = np.flatnonzero(x < step)
+    while len(small):
         middle = np.sqrt(a[small]) * np.sqrt(b[small])
-        values = []
-        for step in _STEPS:
-            low, high = middle * np.exp(-step), middle * np.exp(step)
-            parallel = np.asarray(activation._dual(Pair.near(low, high, np.zeros_like(low)))[0])
-            product = np.sqrt(activation.moment(low, 2)) * np.sqrt(activation.moment(high, 2))
-            values.append(1 - parallel / product)
-        powers = np.arange(2, 2 + len(_STEPS))
-        scaled = np.linalg.solve((_STEPS[:, None] / _STEPS[0]) ** powers, np.stack(values))
-        direct[small] = np.sum(scaled * (x[small] / _STEPS[0]) ** powers[:, None], axis=0)
+        values = np.stack([_parallel(activation, middle, ratio * step) for ratio in _RATIOS])
+        powers = np.arange(2, 2 + len(_RATIOS))
+        scaled = np.linalg.solve(_RATIOS[:, None] ** powers, values)
+        fitted = np.sum(scaled * (x[small] / step) ** powers[:, None], axis=0)
+        straight = values.max(axis=0) < _BENT
+        direct[small[straight]] = fitted[straight]
+        step /= 10
+        small = small[~straight & (x[small] < step)]
     found[apart] = np.maximum(direct, 0.0)
     return found
+
+
+def _parallel(activation: activations.Activation, middle: np.ndarray, x: float) -> np.ndarray:
+    """Return 1 − K/M of parallel pairs of variances m·e^{±x}."""
+    low, high = middle * np.exp(-x), middle * np.exp(x)
+    parallel = np.asarray(activation._dual(Pair.near(low, high, np.zeros_like(low)))[0])
+    return 1 - parallel / (np.sqrt(activation.moment(low, 2)) * np.sqrt(activation.moment(high, 2)))
 
 
 def _log_ratio(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -396,6 +431,3 @@ def _log_ratio(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     near = np.abs(apart) < 0.5
     return np.where(near, np.log1p(np.where(near, apart, 0.0)), np.log(a) - np.log(b))
 
-
-def _as_numpy(values: Any) -> np.ndarray:
-    return values if isinstance(values, np.ndarray) else values.detach().cpu().numpy()

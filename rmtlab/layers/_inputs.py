@@ -7,6 +7,7 @@ import numpy as np
 
 from rmtlab import _checks
 from rmtlab.layers._rows import Pairs, Rows
+from rmtlab.layers._twins import Twins
 
 _NEAR = 1e-3  # gaps below it are formed from the difference of the directions
 _CHUNK = 1 << 20
@@ -58,6 +59,10 @@ class Inputs:
             self.scaled[rows], self.size[rows], self.length[rows], self.moment[rows], self.positions
         )
 
+    def signal(self, which: np.ndarray) -> np.ndarray:
+        """Return some of the inputs as they were given, (m, d) or (m, p, d)."""
+        return self.scaled[which] * self.size[which][..., None]
+
     def rows(self, all_pairs: bool) -> Rows:
         """Return the second moments of each input by itself."""
         if not all_pairs:
@@ -84,8 +89,8 @@ def same_form(first: Inputs, second: Inputs) -> None:
         )
 
 
-def pairs(first: Inputs, second: Inputs, one: Rows, *, one_pass: bool, all_pairs: bool) -> Pairs:
-    """Return second moments, zero tangent kernel and gaps of every pair."""
+def pairs(first: Inputs, second: Inputs, one: Rows, two: Rows, *, one_pass: bool, all_pairs: bool) -> Pairs:
+    """Return second moments, zero tangent kernel and gaps of every pair, and twins where they are followed."""
     u, v = first.scaled, second.scaled
     if not first.positions:
         gram = u @ v.T
@@ -108,6 +113,8 @@ def pairs(first: Inputs, second: Inputs, one: Rows, *, one_pass: bool, all_pairs
     found.nngp *= found.first(first.size)
     found.nngp *= found.second(second.size)
     found.set_own(one)
+    if all_pairs:
+        found.twins = Twins.of_inputs(found, first, second, one, two)
     return found
 
 

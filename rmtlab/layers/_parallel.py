@@ -91,7 +91,7 @@ class _Parallel(Layer):
             branch, ends = _copied(pairs, before), before
             places = self._places(chain, place)
             for layer, at, (b1, a1), (b2, a2) in zip(chain, places, steps1, steps2, strict=False):
-                layer._pairs(branch, (b1, b2), (a1, a2), at)
+                layer._carry(branch, (b1, b2), (a1, a2), at)
                 ends = (a1, a2)
             ran.append((branch, ends))
         told = all(branch.told for branch, _ in ran)
@@ -271,7 +271,8 @@ def _chain(layers: Any) -> Chain:
 
 def _copied(pairs: Pairs, ends: tuple[Rows, Rows]) -> Pairs:
     gap = None if pairs.told else pairs.gap + 0.0
-    copy = Pairs(pairs.nngp + 0.0, pairs.ntk + 0.0, gap, pairs.one_pass, pairs.all_pairs)
+    copy = Pairs(pairs.nngp + 0.0, pairs.ntk + 0.0, gap, pairs.one_pass, pairs.all_pairs, pairs.own)
+    copy.twins = pairs.twins
     if gap is None:
         copy.tell(*ends)
     return copy

@@ -1,6 +1,7 @@
 """The layers that forget positions: flattening and averages."""
 
 from dataclasses import dataclass
+from itertools import product
 from math import prod
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -11,13 +12,12 @@ from rmtlab.layers._base import Layer, moved
 from rmtlab.layers._distances import (
     bounded_gap,
     distances,
-    equal_distances,
     gap_from_distances,
     opposed,
     units,
 )
 from rmtlab.layers._place import KINDS, SIGNAL, Place
-from rmtlab.layers._rows import Pairs, Rows
+from rmtlab.layers._rows import Pairs, Rows, fresh_gap
 
 if TYPE_CHECKING:
     from torch import nn
@@ -131,14 +131,13 @@ class GlobalAvgPool(_Positional):
         return Rows(rows.moment.mean(axis=(-2, -1)))
 
     def _pairs(self, pairs: Pairs, before: tuple[Rows, Rows], after: tuple[Rows, Rows], place: Place) -> None:
-        told, lengths = pairs.told, units(*before)
-        reach = [] if told else [d.mean(-1) for d in equal_distances(pairs, *before, lengths)]
+        told = pairs.told
         pairs.nngp, pairs.ntk = (v.mean(-1).mean(-1) for v in (pairs.nngp, pairs.ntk))
         pairs.all_pairs = False
         if told:
             pairs.tell(*after)
         else:
-            pairs.gap = bounded_gap(pairs, reach, *after, lengths)
+            pairs.gap = fresh_gap(pairs, *after)
         pairs.set_own(after[0])
 
     def _module(
@@ -205,10 +204,12 @@ class AvgPool(_Positional):
         return Rows(self._pooled(rows.moment, place), all_pairs=True)
 
     def _pairs(self, pairs: Pairs, before: tuple[Rows, Rows], after: tuple[Rows, Rows], place: Place) -> None:
-        told, lengths = pairs.told, units(*before)
-        reach = []
+        told, lengths, reach = pairs.told, units(*before), []
         if not told:
-            reach = [self._pooled(d, place, 1) for d in equal_distances(pairs, *before, lengths)]
+            windows = self._windows(place)
+            for apart in distances(pairs, *before, lengths, opposed(pairs)):
+                each = (pairs.xp.sqrt(apart[..., at[:, None], at]) for at in windows)
+                reach.append(sum(each) / len(windows))
         pairs.nngp, pairs.ntk = (self._pooled(v, place) for v in (pairs.nngp, pairs.ntk))
         if told:
             pairs.tell(*after)
@@ -216,18 +217,30 @@ class AvgPool(_Positional):
             pairs.gap = bounded_gap(pairs, reach, *after, lengths)
         pairs.set_own(after[0])
 
-    def _pooled(self, values: Any, place: Place, ends: int = 2) -> Any:
-        """Average over windows, at both ends of a pair or at one."""
-        lead = values.shape[:-ends]
-        values = values.reshape(*lead, *place.sizes * ends)
-        for axis, size in enumerate(place.sizes * ends, start=len(lead)):
+    def _windows(self, place: Place) -> np.ndarray:
+        """Return the positions of all windows, (w, p′)."""
+        positions = np.arange(prod(place.sizes)).reshape(place.sizes)
+        ends = [size // self.size * self.size for size in place.sizes]
+        starts = product(range(self.size), repeat=len(ends))
+        return np.stack(
+            [
+                positions[tuple(slice(a, b, self.size) for a, b in zip(start, ends, strict=True))].ravel()
+                for start in starts
+            ]
+        )
+
+    def _pooled(self, values: Any, place: Place) -> Any:
+        """Average over windows, at both ends of a pair."""
+        lead = values.shape[:-2]
+        values = values.reshape(*lead, *place.sizes * 2)
+        for axis, size in enumerate(place.sizes * 2, start=len(lead)):
             count = size // self.size
             values = values[(slice(None),) * axis + (slice(0, count * self.size),)]
             values = values.reshape(*values.shape[:axis], count, self.size, *values.shape[axis + 1 :]).mean(
                 axis + 1
             )
         p = prod(size // self.size for size in place.sizes)
-        return values.reshape(*lead, *(p,) * ends)
+        return values.reshape(*lead, p, p)
 
     def _module(
         self,

@@ -1,9 +1,14 @@
 """The two things that travel through an infinitely wide network: single inputs, and pairs of them."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from rmtlab.layers._twins import Twins
+
+_EQUAL = 1e-15
 
 
 class Rows:
@@ -66,7 +71,9 @@ class Pairs:
     Shapes are (n1, n2), (n1, n2, p), or with `all_pairs` (n1, n2, p, p). `gap` is 1 − |c|, c the
     correlation, kept apart because it can't be had back from rounded kernels; where no two inputs of the
     block are nearly parallel it can, and is formed only when it is asked for. `ntk` is None where
-    only covariances are followed. With `one_pass` rows and columns are the same inputs in one pass.
+    only covariances are followed. With `one_pass` rows and columns are the same inputs in one pass; with `own`
+    the k-th row belongs to the k-th column, and the shape is (n, p, p). `twins` are followed where a layer
+    ahead takes means over positions.
     """
 
     def __init__(
@@ -80,6 +87,7 @@ class Pairs:
     ) -> None:
         self.nngp, self.ntk, self._gap = nngp, ntk, gap
         self.one_pass, self.all_pairs, self.own = one_pass, all_pairs, own
+        self.twins: Twins | None = None
         self._ends: tuple[Rows, Rows] | None = None
 
     @property
@@ -163,6 +171,11 @@ class Pairs:
             self.gap[i, i] = 0.0
 
 
+def as_numpy(values: Any) -> np.ndarray:
+    """Return an array, or what a tensor holds, as an array."""
+    return values if isinstance(values, np.ndarray) else values.detach().cpu().numpy()
+
+
 def beside_zero(values: np.ndarray) -> np.ndarray:
     """Return the values and 0 on a last axis."""
     found = np.zeros((*values.shape, 2))
@@ -176,9 +189,13 @@ def inverse_root(rows: Rows) -> np.ndarray:
 
 
 def own_pairs(rows: Rows) -> Pairs:
-    """Return the pairs of positions inside each input, with the gaps that the covariances tell."""
+    """Return the pairs of positions inside each input, with the gaps that the covariances tell.
+
+    What rounding leaves of equal signals counts as equal: fast functions would make much of it.
+    """
     pairs = Pairs(rows.moment.copy(), None, None, all_pairs=True, own=True)
-    pairs.gap = fresh_gap(pairs, rows, rows)
+    gap = fresh_gap(pairs, rows, rows)
+    pairs.gap = np.where(gap < _EQUAL, 0.0, gap)
     return pairs
 
 

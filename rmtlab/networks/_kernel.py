@@ -76,15 +76,16 @@ class _Plan:
     def block(self, one: "_Trace", two: "_Trace", one_pass: bool, backend: "_Backend") -> tuple[Any, Any]:
         """Take the pairs of some inputs through all layers."""
         first = self.places[0]
-        pairs = _inputs.pairs(one.inputs, two.inputs, one.rows, one_pass=one_pass, all_pairs=first.all_pairs)
-        _settle(pairs, one.rows, two.rows)
+        ends = one.rows, two.rows
+        pairs = _inputs.pairs(one.inputs, two.inputs, *ends, one_pass=one_pass, all_pairs=first.all_pairs)
+        _settle(pairs, *ends)
         backend.adopt(pairs)
         steps = zip(self.layers, self.places, self.narrows, one.steps, two.steps, strict=False)
         for layer, place, narrows, (before1, after1), (before2, after2) in steps:
             if narrows:
                 narrow(pairs)
                 place = _narrowed(place)
-            layer._pairs(pairs, (before1, before2), (after1, after2), place)
+            layer._carry(pairs, (before1, before2), (after1, after2), place)
         return pairs.nngp, pairs.ntk
 
 
@@ -178,7 +179,7 @@ def narrow(pairs: Pairs) -> None:
     for name in ("nngp", "ntk", "gap"):
         values = getattr(pairs, name)
         setattr(pairs, name, _copy(values.diagonal(0, -2, -1)))
-    pairs.all_pairs = False
+    pairs.all_pairs, pairs.twins = False, None
 
 
 def _copy(values: Any) -> Any:

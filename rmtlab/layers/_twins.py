@@ -1,0 +1,210 @@
+"""Pairs of inputs that nearly agree, or nearly oppose, followed by the differences of their signals.
+
+The distance of two means over positions depends on all products ⟨u_α − v_α, u_β − v_β⟩, while the gaps tell only
+those of equal positions, and what the kernels tell of the others drowns in rounding.
+"""
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from rmtlab.layers._rows import Pairs, Rows, as_numpy
+
+if TYPE_CHECKING:
+    from rmtlab.layers._base import Layer
+    from rmtlab.layers._inputs import Inputs
+    from rmtlab.layers._place import Place
+
+_NEAR = 1e-3  # the distance of twins, relative to their largest signal; beyond it kernels tell enough
+_STRETCHED = 1e-4  # nearer ones are taken so far apart
+_ROUNDINGS = 32  # so many are left of a kernel
+_AGREE = 0.03  # how well two ways to the same distance have to agree
+
+
+@dataclass(frozen=True, eq=False)
+class Twins:
+    r"""The twins of a block, inputs i[t] and j[t], with the products ⟨δ_α, δ_β⟩ of δ = u − ratio·v, (m, p, p).
+
+    `ratio` is 1, or −1 for opposite inputs; where they are of different size, it is that of the sizes.
+
+    All layers take them along by the same rule. Behind a layer ⟨δ_α, δ_β⟩ is a second difference of kernels,
+    quadratic in δ up to a factor 1 + O(δ). So u and v are moved M times as far from their middle as they are,
+    but no further than 1e-4, where rounding is small beside their distance; they go through the layer, and their
+    second difference is divided by M². It counts only where it agrees with the gaps.
+    """
+
+    i: np.ndarray
+    j: np.ndarray
+    ratio: np.ndarray
+    gram: np.ndarray
+
+    @classmethod
+    def of_inputs(cls, pairs: Pairs, first: "Inputs", second: "Inputs", one: Rows, two: Rows) -> "Twins":
+        """Find the twins among inputs, and form their differences from the inputs themselves."""
+        i, j, ratio = _candidates(pairs, one, two)
+        u, v = first.signal(i), second.signal(j)
+        u -= ratio[:, None, None] * v
+        found = cls(i, j, ratio, u @ u.mT / first.features)
+        return found.part(found._near(one))
+
+    @classmethod
+    def of_kernels(cls, pairs: Pairs, one: Rows, two: Rows, besides: "Twins | None" = None) -> "Twins":
+        """Find the (other) twins in a block, and form their differences from gaps and kernels."""
+        i, j, ratio = _candidates(pairs, one, two)
+        if besides is not None and len(besides):
+            new = ~np.isin(i * len(two.moment) + j, besides.i * len(two.moment) + besides.j)
+            i, j, ratio = i[new], j[new], ratio[new]
+        cross = ratio[:, None, None] * as_numpy(pairs.nngp[i, j])
+        gram = one.moment[i] + ratio[:, None, None] ** 2 * two.moment[j] - cross - cross.mT
+        found = cls(i, j, ratio, gram)
+        _set_diagonal(found.gram, found._apart(pairs, one, two))
+        return found.part(found._near(one))
+
+    def __len__(self) -> int:
+        return len(self.i)
+
+    def part(self, which: np.ndarray) -> "Twins":
+        """Return some of the twins."""
+        return Twins(self.i[which], self.j[which], self.ratio[which], self.gram[which])
+
+    def _beside(self, others: "Twins") -> "Twins":
+        """Return both together."""
+        names = ("i", "j", "ratio", "gram")
+        return Twins(*(np.concatenate([getattr(self, name), getattr(others, name)]) for name in names))
+
+    def with_own(self, pairs: Pairs, before: tuple[Rows, Rows]) -> "Twins":
+        """Return them and, in one pass, each input with itself, which has no difference."""
+        if not pairs.one_pass:
+            return self
+        n, p = before[0].variance.shape
+        own = Twins(np.arange(n), np.arange(n), np.ones(n), np.zeros((n, p, p)))
+        return self._beside(own) if len(self) else own
+
+    def behind(self, layer: "Layer", pairs: Pairs, before: tuple[Rows, Rows], place: "Place") -> "Twins":
+        """Return them behind a layer; the pairs are still before it."""
+        if not len(self):
+            return self
+        plus, cross, minus, stretch = self._stretched(pairs, before)
+        one = Rows(np.concatenate([plus, plus, minus]), all_pairs=True)
+        two = Rows(np.concatenate([plus, minus, minus]), all_pairs=True)
+        all_three = np.concatenate([plus, cross, minus])
+        apart = Pairs(all_three, np.zeros_like(all_three), None, all_pairs=True, own=True)
+        apart.tell(one, two)
+        layer._pairs(apart, (one, two), (layer._rows(one, place), layer._rows(two, place)), place)
+        plus, cross, minus = apart.nngp.reshape(3, len(self), *apart.nngp.shape[1:])
+        if not apart.all_pairs:
+            plus, cross, minus = (part[:, None, None] for part in (plus, cross, minus))
+        return replace(self, gram=(plus - cross - cross.mT + minus) / stretch[:, None, None] ** 2)
+
+    def _stretched(self, pairs: Pairs, before: tuple[Rows, Rows]) -> tuple[np.ndarray, ...]:
+        """Return ⟨u₊, u₊⟩, ⟨u₊, u₋⟩ and ⟨u₋, u₋⟩ for u± = (u + v)/2 ± M(u − v)/2, and M."""
+        ratio = self.ratio[:, None, None]
+        one, two = before[0].moment[self.i], ratio**2 * before[1].moment[self.j]
+        cross = ratio * as_numpy(pairs.nngp[self.i, self.j]).astype(np.float64)
+        size = before[0].variance[self.i].max(axis=-1)
+        distance = np.sqrt(_diagonal(self.gram).max(axis=-1) / size)
+        stretch = np.maximum(1.0, _STRETCHED / np.maximum(distance, _rounding(pairs)))
+        half = stretch[:, None, None] / 2
+        middle = (one + cross + cross.mT + two) / 4
+        slope = (one - cross + cross.mT - two) / 2
+        bend = half**2 * self.gram
+        along, across = half * (slope + slope.mT), half * (slope - slope.mT)
+        plus, minus = middle + along + bend, middle - along + bend
+        for own in (plus, minus):
+            _set_diagonal(own, np.maximum(_diagonal(own), 0.0))
+        return plus, middle - across - bend, minus, stretch
+
+    def settled(self, pairs: Pairs, after: tuple[Rows, Rows], averaged: bool) -> "Twins | None":
+        """Return the twins of the pairs behind a layer, `self` having gone through it; None if nothing asks for them.
+
+        Behind a mean over positions they tell the gaps; behind any other layer the gaps are told already.
+        """
+        if pairs.told:
+            return self.part(np.zeros(len(self), dtype=bool)) if pairs.all_pairs else None
+        kept = self
+        if len(self) and averaged:
+            kept = self._sharpened(pairs, after)
+        elif len(self) and pairs.all_pairs:
+            kept = self._confirmed(pairs, after)
+        if not pairs.all_pairs:
+            return None
+        others = Twins.of_kernels(pairs, *after, besides=kept)
+        return kept._beside(others) if len(kept) else others
+
+    def _confirmed(self, pairs: Pairs, after: tuple[Rows, Rows]) -> "Twins":
+        """Return those whose distances the gaps confirm."""
+        turned = self._turned(pairs, after[0])
+        expected = turned._apart(pairs, *after)
+        least = _rounding(pairs) ** 2 * after[0].variance[self.i].max(axis=-1)
+        error = np.abs(_diagonal(self.gram) - expected).max(axis=-1)
+        _set_diagonal(turned.gram, expected)
+        return turned.part((error <= _AGREE * expected.max(axis=-1) + least) & turned._near(after[0]))
+
+    def _sharpened(self, pairs: Pairs, after: tuple[Rows, Rows]) -> "Twins":
+        """Put their gaps behind a mean over positions, and return those for which the kernels allow it."""
+        one, two = after
+        turned = self._turned(pairs, one)
+        root1, root2 = (np.atleast_2d(root.T).T for root in (one.root[self.i], two.root[self.j]))
+        root2 = np.abs(self.ratio)[:, None] * root2
+        size = 2.0 * root1 * root2
+        gap = np.divide(_diagonal(self.gram) - (root1 - root2) ** 2, size, out=np.zeros_like(size), where=size > 0)
+        gap = np.clip(gap, 0.0, 1.0)
+        kept = np.abs(turned._gaps(pairs) - gap).max(axis=-1) <= _AGREE * gap.max(axis=-1) + _rounding(pairs)
+        i, j = self.i[kept], self.j[kept]
+        if pairs.all_pairs:
+            p = np.arange(gap.shape[-1])
+            pairs.gap[i[:, None], j[:, None], p, p] = pairs.like(gap[kept])
+        else:
+            pairs.gap[i, j] = pairs.like(gap[kept, 0])
+        _set_diagonal(turned.gram, (root1 - root2) ** 2 + size * gap)
+        return turned.part(kept)
+
+    def _turned(self, pairs: Pairs, one: Rows) -> "Twins":
+        """Return them with the sign that they have now: an even function makes opposite inputs equal."""
+        at = one.variance.reshape(len(one.variance), -1).argmax(axis=-1)[self.i]
+        index = (self.i, self.j, at, at) if pairs.all_pairs else (self.i, self.j)
+        return replace(self, ratio=np.copysign(self.ratio, as_numpy(pairs.nngp[index])))
+
+    def _near(self, one: Rows) -> np.ndarray:
+        return _diagonal(self.gram).max(axis=-1) < _NEAR**2 * one.variance[self.i].max(axis=-1)
+
+    def _gaps(self, pairs: Pairs) -> np.ndarray:
+        """Return 1 ∓ c at equal positions, (m, p)."""
+        gap, cosine = (as_numpy(values[self.i, self.j]) for values in (pairs.gap, pairs.nngp))
+        gap, cosine = (_diagonal(v) if pairs.all_pairs else v[:, None] for v in (gap, cosine))
+        return np.where(self.ratio[:, None] * cosine < 0, 2.0 - gap, gap)
+
+    def _apart(self, pairs: Pairs, one: Rows, two: Rows) -> np.ndarray:
+        """Return ⟨δ_α, δ_α⟩ as the gaps tell it, (m, p)."""
+        root1, root2 = one.root[self.i], np.abs(self.ratio)[:, None] * two.root[self.j]
+        return (root1 - root2) ** 2 + 2.0 * root1 * root2 * self._gaps(pairs)
+
+
+def _candidates(pairs: Pairs, one: Rows, two: Rows) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the inputs, and the ratios, of pairs that are nearly parallel where the first is largest."""
+    n1, n2 = pairs.gap.shape[:2]
+    at = one.root.argmax(axis=-1)
+    index = np.arange(n1)[:, None], np.arange(n2), at[:, None], at[:, None]
+    near = as_numpy(pairs.gap[index]) < _NEAR**2
+    near &= two.root.T[at] > 0
+    if pairs.one_pass:
+        np.fill_diagonal(near, False)
+    i, j = np.nonzero(near)
+    ratio = one.root[i, at[i]] / two.root[j, at[i]]
+    ratio[np.abs(ratio - 1.0) < _NEAR / 2] = 1.0
+    return i, j, np.copysign(ratio, as_numpy(pairs.nngp[i, j, at[i], at[i]]))
+
+
+def _rounding(pairs: Pairs) -> float:
+    return _ROUNDINGS * float(pairs.xp.finfo(pairs.nngp.dtype).eps)
+
+
+def _diagonal(gram: np.ndarray) -> np.ndarray:
+    return gram.diagonal(0, -2, -1)
+
+
+def _set_diagonal(gram: np.ndarray, values: np.ndarray) -> None:
+    p = np.arange(gram.shape[-1])
+    gram[:, p, p] = values
+
