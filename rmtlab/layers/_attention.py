@@ -144,8 +144,10 @@ class Attention(Layer):
             pairs.tell(*after)
         else:
             pairs.gap = fresh_gap(pairs, *after)
-            if pairs.twins is not None:
-                self._tell_positions_apart(pairs, pairs.twins.with_own(pairs, before), kernel, before, after)
+            if pairs.own:
+                self._tell_positions_apart(pairs, Twins.of_rows(before[0]), kernel, before, after)
+            elif pairs.twins is not None:
+                self._tell_positions_apart(pairs, pairs.twins, kernel, before, after)
         pairs.set_own(after[0])
 
     def _tell_positions_apart(
@@ -156,18 +158,18 @@ class Attention(Layer):
         The difference is Σ_γ G_αγ (u_γ − v_γ) + (G_αγ − G′_βγ) v_γ, and small because its terms are.
         """
         for i, j, ratio, gram in zip(twins.i, twins.j, twins.ratio, twins.gram, strict=True):
-            nngp = as_numpy(pairs.nngp[i, j])
-            at, of = np.nonzero((as_numpy(pairs.gap[i, j]) < _NEAR) & (ratio * nngp > 0))
+            block = (i,) if pairs.own else (i, j)
+            at, of = np.nonzero((as_numpy(pairs.gap[block]) < _NEAR) & (ratio * as_numpy(pairs.nngp[block]) > 0))
             looks = before[0].extra.matrices[i][at]
             strayed = looks - before[1].extra.matrices[j][of]
             others = before[1].moment[j]
-            mixed = ratio * as_numpy(kernel[i, j]) - others
+            mixed = ratio * as_numpy(kernel[block]) - others
             apart = ((looks @ gram + 2 * strayed @ mixed.T) * looks + strayed @ others * strayed).sum(axis=-1)
             root1, root2 = after[0].root[i][at], after[1].root[j][of]
             apart = self.value_var * self.output_var * apart - (root1 - root2) ** 2
             size = 2 * root1 * root2
             gap = np.clip(np.divide(apart, size, out=np.zeros_like(size), where=size > 0), 0.0, 1.0)
-            pairs.gap[i, j, at, of] = pairs.like(gap)
+            pairs.gap[*block, at, of] = pairs.like(gap)
 
     def _module(
         self,

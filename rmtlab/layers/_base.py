@@ -10,7 +10,7 @@ from rmtlab import _checks, activations
 from rmtlab import noise as noises
 from rmtlab.layers import _inputs
 from rmtlab.layers._place import KINDS, SIGNAL, Place
-from rmtlab.layers._rows import Pairs, Rows, fresh_gap
+from rmtlab.layers._rows import Pairs, Rows, fresh_gap, own_pairs
 from rmtlab.layers._twins import Twins
 
 if TYPE_CHECKING:
@@ -158,7 +158,7 @@ class State:
             positions=place.positions,
             all_pairs=place.all_pairs,
             gap=pairs.gap,
-            _twins=pairs.twins,
+            _carried=(pairs.twins, one.gap, two.gap),
         )
         return behind
 
@@ -167,14 +167,15 @@ class State:
 
     def _unpacked(self) -> tuple[Pairs, Rows, Rows]:
         """Return copies of the arrays that a layer may change."""
-        one = Rows(self.diag1, self.all_pairs)
-        two = one if self.one_pass else Rows(self.diag2, self.all_pairs)
+        twins, *gaps = vars(self).get("_carried", (None, None, None))
+        one = Rows(self.diag1, self.all_pairs, gaps[0])
+        two = one if self.one_pass else Rows(self.diag2, self.all_pairs, gaps[1])
         pairs = Pairs(self.nngp.copy(), self.ntk.copy(), self.gap, self.one_pass, self.all_pairs)
         pairs.gap = fresh_gap(pairs, one, two) if self.gap is None else self.gap.copy()
         if self.one_pass:
             pairs.close(np.arange(len(self.diag1)))
         if self.all_pairs:
-            pairs.twins = vars(self).get("_twins") or Twins.of_kernels(pairs, one, two)
+            pairs.twins = Twins.of_kernels(pairs, one, two) if twins is None else twins
         return pairs, one, two
 
 
@@ -220,8 +221,8 @@ class Layer(ABC):
         place = state._place()
         behind = self._next(place)
         pairs, one, two = state._unpacked()
-        after1 = self._rows(one, place)
-        after2 = after1 if two is one else self._rows(two, place)
+        after1 = self._carry_rows(one, place)
+        after2 = after1 if two is one else self._carry_rows(two, place)
         self._carry(pairs, (one, two), (after1, after2), place)
         return State._behind(behind, pairs, after1, after2)
 
@@ -319,6 +320,18 @@ class Layer(ABC):
     @abstractmethod
     def _rows(self, rows: Rows, place: Place) -> Rows:
         """Return what becomes of single inputs."""
+
+    def _carry_rows(self, rows: Rows, place: Place) -> Rows:
+        """Take single inputs through the layer, and the gaps between their positions."""
+        after = self._rows(rows, place)
+        if after.all_pairs and after.gap is None:
+            own = own_pairs(rows)
+            own.ntk = np.zeros_like(own.nngp)
+            self._pairs(own, (rows, rows), (after, after), place)
+            p = np.arange(own.gap.shape[-1])
+            own.gap[:, p, p] = 0.0
+            after.gap = own.gap
+        return after
 
     def _carry(self, pairs: Pairs, before: tuple[Rows, Rows], after: tuple[Rows, Rows], place: Place) -> None:
         """Take `pairs` through the layer, in place, and the twins among them."""

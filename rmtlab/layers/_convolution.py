@@ -93,9 +93,12 @@ class Convolution(Linear):
         apart = [self._mean(pairs.xp, d, place) for d in distances(pairs, *before, lengths, opposed(pairs))]
         if place.all_pairs and self.padding == "zero":
             left, right = map(self._over_the_edge, before, lengths, (place, place))
+            right = right.swapaxes(-2, -1)
+            if not pairs.own:
+                left, right = left[:, None], right[None]
             for d in apart:
-                d += pairs.like(left)[:, None]
-                d += pairs.like(right.swapaxes(-2, -1))[None]
+                d += pairs.like(left)
+                d += pairs.like(right)
         return apart
 
     def _over_the_edge(self, rows: Rows, unit: np.ndarray, place: Place) -> np.ndarray:

@@ -38,7 +38,7 @@ def rows(activation: activations.Activation, before: Rows, tangent: bool = True)
     carry(activation, own, before, before, after, after)
     p = np.arange(own.nngp.shape[-1])
     own.nngp[:, p, p] = after.moment
-    return Rows(own.nngp, all_pairs=True)
+    return Rows(own.nngp, all_pairs=True, gap=own.gap)
 
 
 def carry(
@@ -272,7 +272,7 @@ def _by_series(
 ) -> None:
     """By Mehler's formula, and by quadrature the pairs for which that is not certain."""
     smooth = not activation.kinks
-    near = _near(pairs, _NEAR_SMOOTH if smooth else _NEAR, activation)
+    near, after = _near(pairs, _NEAR_SMOOTH if smooth else _NEAR, activation), None
     if not smooth:
         after = _near_gap(activation, pairs, near, one, two, behind1, behind2)
     value, slope = _hermite.averages(activation, pairs, one, two)

@@ -67,13 +67,13 @@ class Inputs:
         """Return the second moments of each input by itself."""
         if not all_pairs:
             return Rows(self.moment)
-        own = self.scaled @ self.scaled.mT
-        own /= self.features
-        own *= self.size[:, :, None]
-        own *= self.size[:, None, :]
-        p = np.arange(own.shape[-1])
-        own[:, p, p] = self.moment
-        return Rows(own, all_pairs=True)
+        own = Pairs(self.scaled @ self.scaled.mT, None, None, all_pairs=True, own=True)
+        _tell_gap(own, self, self)
+        _scale(own, self, self)
+        p = np.arange(own.gap.shape[-1])
+        own.nngp[:, p, p] = self.moment
+        own.gap[:, p, p] = 0.0
+        return Rows(own.nngp, all_pairs=True, gap=own.gap)
 
 
 def same_form(first: Inputs, second: Inputs) -> None:
@@ -99,8 +99,18 @@ def pairs(first: Inputs, second: Inputs, one: Rows, two: Rows, *, one_pass: bool
     else:
         gram = np.moveaxis(np.moveaxis(u, 1, 0) @ np.moveaxis(v, 1, 0).mT, 0, -1).copy()
     found = Pairs(gram, np.zeros_like(gram), None, one_pass, all_pairs)
+    _tell_gap(found, first, second)
+    _scale(found, first, second)
+    found.set_own(one)
+    if all_pairs:
+        found.twins = Twins.of_inputs(found, first, second, one, two)
+    return found
+
+
+def _tell_gap(found: Pairs, first: Inputs, second: Inputs) -> None:
+    """Form the gap from the products of the scaled inputs and, where it is small, from their directions."""
     length1, length2 = (np.where(x.length > 0, x.length, np.inf) for x in (first, second))
-    found.gap = np.abs(gram)
+    found.gap = np.abs(found.nngp)
     found.gap /= found.first(length1)
     found.gap /= found.second(length2)
     found.gap *= -1.0
@@ -109,13 +119,13 @@ def pairs(first: Inputs, second: Inputs, one: Rows, two: Rows, *, one_pass: bool
     zero1, zero2 = (1.0 * (x.length == 0) for x in (first, second))
     if zero1.any() and zero2.any():
         found.gap -= found.first(zero1) * found.second(zero2)
+
+
+def _scale(found: Pairs, first: Inputs, second: Inputs) -> None:
+    """Make second moments of the products of the scaled inputs."""
     found.nngp /= first.features
     found.nngp *= found.first(first.size)
     found.nngp *= found.second(second.size)
-    found.set_own(one)
-    if all_pairs:
-        found.twins = Twins.of_inputs(found, first, second, one, two)
-    return found
 
 
 def _sharpen(found: Pairs, first: Inputs, second: Inputs) -> None:
@@ -123,7 +133,10 @@ def _sharpen(found: Pairs, first: Inputs, second: Inputs) -> None:
     index = np.nonzero(found.gap < _NEAR)
     if not len(index[0]):
         return
-    left, right = (index[0], index[2:][:1]), (index[1], index[2:][-1:])
+    if found.own:
+        left, right = (index[0], index[1:2]), (index[0], index[2:])
+    else:
+        left, right = (index[0], index[2:][:1]), (index[1], index[2:][-1:])
     sign = np.sign(found.nngp[index])
     step = max(1, _CHUNK // first.features)
     gap = np.empty(len(sign))

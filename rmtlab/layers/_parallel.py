@@ -74,9 +74,9 @@ class _Parallel(Layer):
     def _rows(self, rows: Rows, place: Place) -> Rows:
         branches, parts = [], []
         for chain, scale in zip(self._branches(), self._scales(), strict=True):
-            reached, steps = Rows(rows.moment, rows.all_pairs), []
+            reached, steps = Rows(rows.moment, rows.all_pairs, rows.gap), []
             for layer, at in zip(chain, self._places(chain, place), strict=False):
-                behind = layer._rows(reached, at)
+                behind = layer._carry_rows(reached, at)
                 steps.append((reached, behind))
                 reached = behind
             branches.append(steps)

@@ -15,14 +15,16 @@ class Rows:
     """Second moments of a set of inputs, each by itself: always NumPy, float64, and small.
 
     `moment` has the shape (n,) for flat signals, (n, p) for the variances at p positions, and
-    (n, p, p) where the covariances of all pairs of positions are carried. `extra` is what a layer
+    (n, p, p) where the covariances of all pairs of positions are carried; beside those stand their gaps,
+    1 − |c|, or None where the covariances tell them as well as anything does. `extra` is what a layer
     keeps about the inputs for the pairs they will form; what is derived from the moments is computed
     once for all inputs, and a part of them looks it up.
     """
 
-    def __init__(self, moment: np.ndarray, all_pairs: bool = False) -> None:
+    def __init__(self, moment: np.ndarray, all_pairs: bool = False, gap: np.ndarray | None = None) -> None:
         self.moment = moment
         self.all_pairs = all_pairs
+        self.gap = gap
         self.extra: Any = None
         self._derived: dict[Any, np.ndarray] = {}
         self._whole: tuple[Rows, slice] | None = None
@@ -55,7 +57,7 @@ class Rows:
 
     def part(self, rows: slice) -> "Rows":
         """Return some of the inputs."""
-        part = Rows(self.moment[rows], self.all_pairs)
+        part = Rows(self.moment[rows], self.all_pairs, None if self.gap is None else self.gap[rows])
         part.extra = None if self.extra is None else self.extra.part(rows)
         part._whole = self, rows
         return part
@@ -158,6 +160,8 @@ class Pairs:
         if self.one_pass:
             i = np.arange(len(rows.moment))
             self.nngp[i, i] = self.like(rows.moment)
+            if rows.gap is not None and not self.told:
+                self.gap[i, i] = self.like(rows.gap)
             self.close(i)
 
     def close(self, i: np.ndarray) -> None:
@@ -189,21 +193,21 @@ def inverse_root(rows: Rows) -> np.ndarray:
 
 
 def own_pairs(rows: Rows) -> Pairs:
-    """Return the pairs of positions inside each input, with the gaps that the covariances tell.
-
-    What rounding leaves of equal signals counts as equal: fast functions would make much of it.
-    """
+    """Return the pairs of positions inside each input, without a tangent kernel."""
     pairs = Pairs(rows.moment.copy(), None, None, all_pairs=True, own=True)
-    gap = fresh_gap(pairs, rows, rows)
-    pairs.gap = np.where(gap < _EQUAL, 0.0, gap)
+    pairs.gap = fresh_gap(pairs, rows, rows) if rows.gap is None else rows.gap.copy()
     return pairs
 
 
 def fresh_gap(pairs: Pairs, one: Rows, two: Rows) -> Any:
-    """Return 1 − |c| from the kernels as they are; two zero signals are parallel, one is orthogonal."""
+    """Return 1 − |c| from the kernels as they are; two zero signals are parallel, one is orthogonal.
+
+    What rounding leaves of equal signals inside one input counts as equal: fast functions would make much of it.
+    """
     size = pairs.first(one.root) * pairs.second(two.root)
     missing = pairs.first(np.sqrt(one.root == 0)) * pairs.second(np.sqrt(two.root == 0))
-    return gap_of(pairs.xp, size - abs(pairs.nngp), size, missing)
+    gap = gap_of(pairs.xp, size - abs(pairs.nngp), size, missing)
+    return np.where(gap < _EQUAL, 0.0, gap) if pairs.own else gap
 
 
 def gap_of(xp: Any, difference: Any, size: Any, both_zero: Any) -> Any:

@@ -61,6 +61,12 @@ class Twins:
         _set_diagonal(found.gram, found._apart(pairs, one, two))
         return found.part(found._near(one))
 
+    @classmethod
+    def of_rows(cls, rows: Rows) -> "Twins":
+        """Return every input as the twin of itself."""
+        n = np.arange(len(rows.moment))
+        return cls(n, n, np.ones(len(n)), np.zeros_like(rows.moment))
+
     def __len__(self) -> int:
         return len(self.i)
 
@@ -72,14 +78,6 @@ class Twins:
         """Return both together."""
         names = ("i", "j", "ratio", "gram")
         return Twins(*(np.concatenate([getattr(self, name), getattr(others, name)]) for name in names))
-
-    def with_own(self, pairs: Pairs, before: tuple[Rows, Rows]) -> "Twins":
-        """Return them and, in one pass, each input with itself, which has no difference."""
-        if not pairs.one_pass:
-            return self
-        n, p = before[0].variance.shape
-        own = Twins(np.arange(n), np.arange(n), np.ones(n), np.zeros((n, p, p)))
-        return self._beside(own) if len(self) else own
 
     def behind(self, layer: "Layer", pairs: Pairs, before: tuple[Rows, Rows], place: "Place") -> "Twins":
         """Return them behind a layer; the pairs are still before it."""
@@ -207,4 +205,3 @@ def _diagonal(gram: np.ndarray) -> np.ndarray:
 def _set_diagonal(gram: np.ndarray, values: np.ndarray) -> None:
     p = np.arange(gram.shape[-1])
     gram[:, p, p] = values
-

@@ -68,7 +68,7 @@ class _Plan:
         _refuse_large(rows, dtype, "at the input")
         for layer, place, narrows in zip(self.layers, self.places, self.narrows, strict=False):
             before = rows.equal_positions() if narrows else rows
-            rows = layer._rows(before, _narrowed(place) if narrows else place)
+            rows = layer._carry_rows(before, _narrowed(place) if narrows else place)
             _refuse_large(rows, dtype, f"at layer {len(steps) + 1} of the network")
             steps.append((before, rows))
         return _Trace(inputs, start, steps)
