@@ -389,6 +389,17 @@ def average_pool(state, size):
     return mean(state, [list(range(s, s + size)) for s in range(0, state.positions - size + 1, size)])(False)
 
 
+def mix(state, matrix):
+    """z(α) = Σ_β T_αβ h(β)."""
+    rows = [[mpf(float(t)) for t in row] for row in matrix]
+
+    def mixed(values, u, v):
+        pairs = product(enumerate(rows[u[1]]), enumerate(rows[v[1]]))
+        return sum(s * t * values[(u[0], p), (v[0], q)] for (p, s), (q, t) in pairs)
+
+    return state.map(lambda u, v: (mixed(state.k, u, v), mixed(state.t, u, v)), len(rows))
+
+
 def add(one, two, scale=1):
     return one.map(lambda u, v: (one.k[u, v] + scale * two.k[u, v], one.t[u, v] + scale * two.t[u, v]))
 

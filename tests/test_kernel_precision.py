@@ -12,7 +12,18 @@ import pytest
 from mpmath import mp, mpf
 
 import rmtlab as rl
-from rmtlab.layers import Activation, Attention, AvgPool, Conv1d, Dense, Flatten, GlobalAvgPool, LayerNorm
+from rmtlab.layers import (
+    Activation,
+    Attention,
+    AvgPool,
+    Conv1d,
+    Dense,
+    Flatten,
+    GlobalAvgPool,
+    LayerNorm,
+    State,
+    TokenMixing,
+)
 from rmtlab.networks import CNN, ResNet, TransformerBlock
 from tests import exact_kernels as exact
 
@@ -157,6 +168,23 @@ def test_tanh_of_huge_inputs(size):
     value = 2 / np.pi * np.arctan2(k[0, 1], root)
     np.testing.assert_allclose(found.nngp[0, 1], value, atol=1e-10)
     np.testing.assert_allclose(found.ntk[0, 1], value + 2 / np.pi * k[0, 1] / root, atol=1e-10)
+
+
+LARGE = [("relu", 1.5, 0.1), ("erf", 1.3, 0.05), ("gelu", 2.0, 0.1), ("sin", 1.5, 0.05), ("cos", 1.5, 0.05)]
+
+
+@pytest.mark.parametrize("size", [1e-6, 1e2, 1e4, 1e6])
+@pytest.mark.parametrize(("name", "w", "b"), LARGE)
+def test_large_inputs_that_nearly_agree(name, w, b, size):
+    """At depths 1 to 3: erf is a step there, sin and cos turn many times; near in direction, in size, in both."""
+    for near in (0.0, 1e-14, 1e-11, 1e-9, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2):
+        for x in (
+            np.stack([exact.U, exact.U + near * exact.P]),
+            np.stack([exact.U, (1 + near) * exact.U]),
+            np.stack([exact.U, -(1 + near) * (exact.U + near * exact.P)]),
+        ):
+            for depth, expected in exact.mlp(size * x, name, (1, 2, 3), w, b).items():
+                assert_close(rl.MLP(depth, name, w, b).kernel(size * x), expected, 1e-9)
 
 
 # --- Architectures ------------------------------------------------------------------------------------
@@ -324,15 +352,99 @@ def test_deep_convolutions(name):
         assert_close(net.kernel(SEQUENCES[inputs][..., :2]), expected, 1e-12)
 
 
-@pytest.mark.parametrize("size", [1e-7, 3e-8, 1e-8])
-def test_rectifiers_behind_means_over_positions(size):
-    """Limit: a mean over different positions needs differences that no gap carries, so that the rounding ε of a
-    kernel is left of 1 − c; the slope of a rectifier feels √(2ε)/π = 7e-9 of it, where 1 − c is near ε itself."""
-    x = np.stack([U, U + size * P])
-    for architecture in ("attention", "average pool", "pooled"):
-        values, net = architectures("relu")[architecture]
+# --- Rectifiers behind means over positions -----------------------------------------------------------
+
+# Their tangent kernel feels √(1 − c), and 1 − c of two means is a second difference of the kernel before.
+
+
+def bent_again(means, tail, first, second):
+    """Return a network of two activations, with means over positions between them and perhaps behind."""
+    dense, phi, psi = Dense(1.5, 0.1), Activation(activation(first)), Activation(activation(second))
+    mean, rule = {
+        "pool": (GlobalAvgPool(), exact.pool),
+        "windows": (AvgPool(2), lambda state: exact.average_pool(state, 2)),
+        "tokens": (TokenMixing(3, seed=4), lambda state: exact.mix(state, MIXING)),
+        "attention": (Attention(2.0, 1.5, 1.0, 0.1), lambda state: exact.attention(state, mpf(2), W, B)),
+        "uniform": (
+            Attention(1.0, 1.5, 1.0, 0.1, tied=False),
+            lambda state: exact.attention(state, mpf(0), W, B),
+        ),
+    }[means]
+    linear = () if "Attention" in repr(mean) else (dense,)
+    end, over = {
+        "flatten": ((Flatten(),), exact.flatten),
+        "pool": ((GlobalAvgPool(),), exact.pool),
+        "": ((), lambda state: state),
+    }["" if means == "pool" else tail]
+
+    def values(x):
+        state = rule(exact.activation(exact.convolution(exact.State.of(x), W, B), first))
+        state = exact.dense(state, W, B) if linear else state
+        return exact.kernels(exact.dense(over(exact.activation(state, second)), W, B))
+
+    return values, rl.serial(Conv1d(3, 1.5, 0.1), phi, mean, *linear, psi, *end, dense)
+
+
+MIXING = np.sqrt(1.0) * np.random.default_rng(4).standard_normal((3, 4)) / 2
+SOME = np.array([0.0, 1.0, 0.0, 0.0])
+REPEATED = U[:, [0, 1, 0, 0]]
+SIZES = (1e-3, 1e-5, 1e-7, 3e-8, 1e-9, 1e-12, 0.0)
+
+
+@pytest.mark.parametrize("tail", ["flatten", "pool"])
+@pytest.mark.parametrize("means", ["pool", "windows", "tokens", "attention", "uniform"])
+@pytest.mark.parametrize(("first", "second"), [("relu", "relu"), ("erf", "abs"), ("gelu", "leaky_relu")])
+def test_rectifiers_behind_means_over_positions(first, second, means, tail):
+    """Inputs that differ everywhere, at one position of four, in size or by their signs."""
+    values, net = bent_again(means, tail, first, second)
+    for size in SIZES:
+        for x in (
+            np.stack([U, U + size * P]),
+            np.stack([U, U + size * P * SOME]),
+            np.stack([U, (1 + size) * U + 0.01 * size * P]),
+            np.stack([U, -U + size * P]),
+        ):
+            with mpmath.workdps(exact.DIGITS):
+                expected = values(x)
+            assert_close(net.kernel(x), expected, 1e-11)
+            across = net.kernel(x, x[::-1])
+            assert_close(type(across)(across.nngp[:, ::-1], across.ntk[:, ::-1]), expected, 1e-11)
+
+
+@pytest.mark.parametrize("means", ["windows", "attention", "uniform"])
+def test_inputs_that_repeat_themselves(means):
+    """Positions that are equal, in one input and in two that nearly agree."""
+    values, net = bent_again(means, "pool", "relu", "relu")
+    for size in SIZES:
+        x = np.stack([REPEATED, (REPEATED.T + size * P[:, 0]).T])
         with mpmath.workdps(exact.DIGITS):
             expected = values(x)
-        found = net.kernel(x)
-        assert exact.distance(found.nngp, expected[0]) < 1e-14
-        assert exact.distance(found.ntk, expected[1]) < 7e-9
+        assert_close(net.kernel(x), expected, 1e-11)
+
+
+@pytest.mark.parametrize("size", [1e-6, 1e6])
+def test_means_of_inputs_of_different_size(size):
+    """Networks without biases take multiples to multiples."""
+    dense, phi = Dense(1.5), Activation("relu")
+    net = rl.serial(Conv1d(3, 1.5), phi, GlobalAvgPool(), dense, phi, dense)
+    for near in SIZES:
+        x = np.stack([U, size * (U + near * P)])
+        with mpmath.workdps(exact.DIGITS):
+            state = exact.pool(exact.activation(exact.convolution(exact.State.of(x), W, 0), "relu"))
+            expected = exact.kernels(exact.dense(exact.activation(exact.dense(state, W, 0), "relu"), W, 0))
+        assert_close(net.kernel(x), expected, 1e-11)
+
+
+@pytest.mark.parametrize("name", ["relu", "erf"])
+def test_states_follow_differences_too(name):
+    """Layer by layer from State.from_inputs, nothing is lost."""
+    values, net = bent_again("attention", "pool", name, "relu")
+    for size in SIZES:
+        x = np.stack([U, U + size * P])
+        state = State.from_inputs(x, all_pairs=True)
+        for layer in net.layers:
+            state = layer.propagate(state)
+        with mpmath.workdps(exact.DIGITS):
+            expected = values(x)
+        assert exact.distance(state.nngp, expected[0]) < 1e-11
+        assert exact.distance(state.ntk, expected[1]) < 1e-11

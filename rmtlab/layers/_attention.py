@@ -159,7 +159,9 @@ class Attention(Layer):
         """
         for i, j, ratio, gram in zip(twins.i, twins.j, twins.ratio, twins.gram, strict=True):
             block = (i,) if pairs.own else (i, j)
-            at, of = np.nonzero((as_numpy(pairs.gap[block]) < _NEAR) & (ratio * as_numpy(pairs.nngp[block]) > 0))
+            at, of = np.nonzero(
+                (as_numpy(pairs.gap[block]) < _NEAR) & (ratio * as_numpy(pairs.nngp[block]) > 0)
+            )
             looks = before[0].extra.matrices[i][at]
             strayed = looks - before[1].extra.matrices[j][of]
             others = before[1].moment[j]

@@ -430,4 +430,3 @@ def _log_ratio(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     apart = (a - b) / b
     near = np.abs(apart) < 0.5
     return np.where(near, np.log1p(np.where(near, apart, 0.0)), np.log(a) - np.log(b))
-

@@ -266,7 +266,7 @@ def add_common(
     shrunk *= pairs.product(cos1, cos2)
     if mixed:
         turned = shrunk[opposite] + _sines(pairs, half1, half2, 1.0)[opposite]
-    if mixed or np.ptp(cos1) or np.ptp(cos2) or cos1.flat[0] != cos2.flat[0]:
+    if mixed or np.ptp(half1[..., 1]) or (half1[..., 1].flat[0] != half2[..., 1]).any():
         shrunk += _sines(pairs, half1, half2, -1.0)
     pairs.nngp += shift
     if mixed:

@@ -5,7 +5,7 @@ those of equal positions, and what the kernels tell of the others drowns in roun
 """
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -146,7 +146,9 @@ class Twins:
         root1, root2 = (np.atleast_2d(root.T).T for root in (one.root[self.i], two.root[self.j]))
         root2 = np.abs(self.ratio)[:, None] * root2
         size = 2.0 * root1 * root2
-        gap = np.divide(_diagonal(self.gram) - (root1 - root2) ** 2, size, out=np.zeros_like(size), where=size > 0)
+        gap = np.divide(
+            _diagonal(self.gram) - (root1 - root2) ** 2, size, out=np.zeros_like(size), where=size > 0
+        )
         gap = np.clip(gap, 0.0, 1.0)
         kept = np.abs(turned._gaps(pairs) - gap).max(axis=-1) <= _AGREE * gap.max(axis=-1) + _rounding(pairs)
         i, j = self.i[kept], self.j[kept]
