@@ -147,7 +147,7 @@ class Attention(Layer):
             if pairs.own:
                 self._tell_positions_apart(pairs, Twins.of_rows(before[0]), kernel, before, after)
             elif pairs.twins is not None:
-                self._tell_positions_apart(pairs, pairs.twins, kernel, before, after)
+                self._tell_positions_apart(pairs, pairs.twins.with_own(pairs, before), kernel, before, after)
         pairs.set_own(after[0])
 
     def _tell_positions_apart(

@@ -331,6 +331,7 @@ class Layer(ABC):
             p = np.arange(own.gap.shape[-1])
             own.gap[:, p, p] = 0.0
             after.gap = own.gap
+        rows.gap = None
         return after
 
     def _carry(self, pairs: Pairs, before: tuple[Rows, Rows], after: tuple[Rows, Rows], place: Place) -> None:

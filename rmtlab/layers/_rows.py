@@ -15,8 +15,8 @@ class Rows:
     """Second moments of a set of inputs, each by itself: always NumPy, float64, and small.
 
     `moment` has the shape (n,) for flat signals, (n, p) for the variances at p positions, and
-    (n, p, p) where the covariances of all pairs of positions are carried; beside those stand their gaps,
-    1 − |c|, or None where the covariances tell them as well as anything does. `extra` is what a layer
+    (n, p, p) where the covariances of all pairs of positions are carried. Those have gaps, too, until the
+    next layer has taken them; without them the covariances tell what they can. `extra` is what a layer
     keeps about the inputs for the pairs they will form; what is derived from the moments is computed
     once for all inputs, and a part of them looks it up.
     """
@@ -160,8 +160,6 @@ class Pairs:
         if self.one_pass:
             i = np.arange(len(rows.moment))
             self.nngp[i, i] = self.like(rows.moment)
-            if rows.gap is not None and not self.told:
-                self.gap[i, i] = self.like(rows.gap)
             self.close(i)
 
     def close(self, i: np.ndarray) -> None:

@@ -67,6 +67,10 @@ class Twins:
         n = np.arange(len(rows.moment))
         return cls(n, n, np.ones(len(n)), np.zeros_like(rows.moment))
 
+    def with_own(self, pairs: Pairs, before: tuple[Rows, Rows]) -> "Twins":
+        """Return them and, in one pass, every input as the twin of itself."""
+        return self._beside(Twins.of_rows(before[0])) if pairs.one_pass else self
+
     def __len__(self) -> int:
         return len(self.i)
 
@@ -76,6 +80,8 @@ class Twins:
 
     def _beside(self, others: "Twins") -> "Twins":
         """Return both together."""
+        if not len(self):
+            return others
         names = ("i", "j", "ratio", "gram")
         return Twins(*(np.concatenate([getattr(self, name), getattr(others, name)]) for name in names))
 
@@ -127,8 +133,7 @@ class Twins:
             kept = self._confirmed(pairs, after)
         if not pairs.all_pairs:
             return None
-        others = Twins.of_kernels(pairs, *after, besides=kept)
-        return kept._beside(others) if len(kept) else others
+        return kept._beside(Twins.of_kernels(pairs, *after, besides=kept))
 
     def _confirmed(self, pairs: Pairs, after: tuple[Rows, Rows]) -> "Twins":
         """Return those whose distances the gaps confirm."""
