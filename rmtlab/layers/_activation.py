@@ -50,6 +50,7 @@ class Activation(Layer):
 
     activation: activations.Activation
 
+    by_position: ClassVar[bool] = True
     takes: ClassVar[tuple[str, ...]] = (PREACTIVATION, NORMALISED)
     misplaced: ClassVar[str] = (
         "An Activation needs a Dense before it: it acts on preactivations, but it meets the input "

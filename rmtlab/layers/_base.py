@@ -185,6 +185,7 @@ class Layer(ABC):
     takes: ClassVar[tuple[str, ...]]
     misplaced: ClassVar[str]
     needs_all_pairs: ClassVar[bool] = False
+    by_position: ClassVar[bool] = False  # whether it does to every position the same, without the others
     chooses_features: ClassVar[bool] = False  # whether its outputs may be more or fewer than its inputs
 
     def propagate(self, state: State) -> State:
@@ -341,7 +342,13 @@ class Layer(ABC):
             followed = followed.part(self._follows(followed.ratio)).behind(self, pairs, before, place)
         self._pairs(pairs, before, after, place)
         if followed is not None:
-            pairs.twins = followed.settled(pairs, after, averaged=self.needs_all_pairs)
+            reach = self._reach(before[1], after[1]) if self.needs_all_pairs else None
+            pairs.twins = followed.settled(pairs, after, reach)
+
+    def _reach(self, before: Rows, after: Rows) -> np.ndarray:
+        """Return how far the positions of each input can be from each other behind a mean, (n, p, p)."""
+        p = after.variance[0].size
+        return np.broadcast_to(np.where(np.eye(p) > 0, 0.0, np.inf), (len(after.moment), p, p))
 
     def _follows(self, ratio: np.ndarray) -> np.ndarray:
         """Say which twins can be followed through the layer."""

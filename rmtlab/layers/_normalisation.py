@@ -46,6 +46,7 @@ class LayerNorm(Layer):
 
     eps: float = 1e-5
 
+    by_position: ClassVar[bool] = True
     takes: ClassVar[tuple[str, ...]] = (PREACTIVATION, NORMALISED)
     misplaced: ClassVar[str] = (
         "A LayerNorm needs preactivations before it, whose mean over features is zero: put it behind a "

@@ -23,6 +23,16 @@ if TYPE_CHECKING:
     from torch import nn
 
 
+@dataclass(frozen=True, eq=False)
+class _Reach:
+    """How far the positions behind a layer can be from each other inside each input, (n, p, p)."""
+
+    distances: np.ndarray
+
+    def part(self, rows: slice) -> "_Reach":
+        return _Reach(self.distances[rows])
+
+
 class _Positional(Layer):
     """A layer without parameters that acts on positions, and so needs some."""
 
@@ -210,12 +220,17 @@ class AvgPool(_Positional):
             for apart in distances(pairs, *before, lengths, opposed(pairs)):
                 each = (pairs.xp.sqrt(apart[..., at[:, None], at]) for at in windows)
                 reach.append(sum(each) / len(windows))
+        if pairs.own and not told:
+            before[0].extra = _Reach(reach[0] * lengths[0][:, None, None])
         pairs.nngp, pairs.ntk = (self._pooled(v, place) for v in (pairs.nngp, pairs.ntk))
         if told:
             pairs.tell(*after)
         else:
             pairs.gap = bounded_gap(pairs, reach, *after, lengths)
         pairs.set_own(after[0])
+
+    def _reach(self, before: Rows, after: Rows) -> np.ndarray:
+        return np.asarray(before.extra.distances)
 
     def _windows(self, place: Place) -> np.ndarray:
         """Return the positions of all windows, (w, p′)."""

@@ -31,7 +31,8 @@ class Twins:
     All layers take them along by the same rule. Behind a layer ⟨δ_α, δ_β⟩ is a second difference of kernels,
     quadratic in δ up to a factor 1 + O(δ). So u and v are moved M times as far from their middle as they are,
     but no further than 1e-4, where rounding is small beside their distance; they go through the layer, and their
-    second difference is divided by M². It counts only where it agrees with the gaps.
+    second difference is divided by M² (by M_α M_β for layers that take every position by itself). It counts
+    only where it agrees with the gaps.
     """
 
     i: np.ndarray
@@ -89,7 +90,8 @@ class Twins:
         """Return them behind a layer; the pairs are still before it."""
         if not len(self):
             return self
-        plus, cross, minus, stretch = self._stretched(pairs, before)
+        half = self._stretch(pairs, before, layer.by_position) / 2
+        plus, cross, minus = self._stretched(pairs, before, half)
         one = Rows(np.concatenate([plus, plus, minus]), all_pairs=True)
         two = Rows(np.concatenate([plus, minus, minus]), all_pairs=True)
         all_three = np.concatenate([plus, cross, minus])
@@ -99,36 +101,47 @@ class Twins:
         plus, cross, minus = apart.nngp.reshape(3, len(self), *apart.nngp.shape[1:])
         if not apart.all_pairs:
             plus, cross, minus = (part[:, None, None] for part in (plus, cross, minus))
-        return replace(self, gram=(plus - cross - cross.mT + minus) / stretch[:, None, None] ** 2)
+        if not layer.by_position:
+            half = half[:, :1]
+        return replace(
+            self, gram=(plus - cross - cross.mT + minus) / (4 * half[:, :, None] * half[:, None, :])
+        )
 
-    def _stretched(self, pairs: Pairs, before: tuple[Rows, Rows]) -> tuple[np.ndarray, ...]:
-        """Return ⟨u₊, u₊⟩, ⟨u₊, u₋⟩ and ⟨u₋, u₋⟩ for u± = (u + v)/2 ± M(u − v)/2, and M."""
-        ratio = self.ratio[:, None, None]
+    def _stretch(self, pairs: Pairs, before: tuple[Rows, Rows], by_position: bool) -> np.ndarray:
+        """Return M, (m, p); the same for all positions unless the layer takes each by itself."""
+        size = (before[0].variance[self.i] + self.ratio[:, None] ** 2 * before[1].variance[self.j]) / 2
+        square = _diagonal(self.gram)
+        if not by_position:
+            size, square = (
+                np.broadcast_to(part.max(axis=-1, keepdims=True), part.shape) for part in (size, square)
+            )
+        distance = np.sqrt(np.divide(square, size, out=np.ones_like(size), where=size > 0))
+        return np.maximum(1.0, _STRETCHED / np.maximum(distance, _rounding(pairs)))
+
+    def _stretched(self, pairs: Pairs, before: tuple[Rows, Rows], half: np.ndarray) -> tuple[np.ndarray, ...]:
+        """Return ⟨u₊, u₊⟩, ⟨u₊, u₋⟩ and ⟨u₋, u₋⟩ for u± = (u + v)/2 ± M(u − v)/2, with M/2 given."""
+        ratio, left, right = self.ratio[:, None, None], half[:, :, None], half[:, None, :]
         one, two = before[0].moment[self.i], ratio**2 * before[1].moment[self.j]
         cross = ratio * as_numpy(pairs.nngp[self.i, self.j]).astype(np.float64)
-        size = before[0].variance[self.i].max(axis=-1)
-        distance = np.sqrt(_diagonal(self.gram).max(axis=-1) / size)
-        stretch = np.maximum(1.0, _STRETCHED / np.maximum(distance, _rounding(pairs)))
-        half = stretch[:, None, None] / 2
         middle = (one + cross + cross.mT + two) / 4
         slope = (one - cross + cross.mT - two) / 2
-        bend = half**2 * self.gram
-        along, across = half * (slope + slope.mT), half * (slope - slope.mT)
-        plus, minus = middle + along + bend, middle - along + bend
+        first, second, bend = left * slope.mT, slope * right, left * self.gram * right
+        plus, minus = middle + first + second + bend, middle - first - second + bend
         for own in (plus, minus):
             _set_diagonal(own, np.maximum(_diagonal(own), 0.0))
-        return plus, middle - across - bend, minus, stretch
+        return plus, middle + first - second - bend, minus
 
-    def settled(self, pairs: Pairs, after: tuple[Rows, Rows], averaged: bool) -> "Twins | None":
+    def settled(self, pairs: Pairs, after: tuple[Rows, Rows], reach: np.ndarray | None) -> "Twins | None":
         """Return the twins of the pairs behind a layer, `self` having gone through it; None if nothing asks for them.
 
-        Behind a mean over positions they tell the gaps; behind any other layer the gaps are told already.
+        Behind a mean over positions they tell the gaps. `reach`, (n2, p, p), is then how far the positions of a
+        second input can be from each other; behind any other layer it is None, and the gaps are told already.
         """
         if pairs.told:
             return self.part(np.zeros(len(self), dtype=bool)) if pairs.all_pairs else None
         kept = self
-        if len(self) and averaged:
-            kept = self._sharpened(pairs, after)
+        if len(self) and reach is not None:
+            kept = self._sharpened(pairs, after, reach[self.j])
         elif len(self) and pairs.all_pairs:
             kept = self._confirmed(pairs, after)
         if not pairs.all_pairs:
@@ -144,25 +157,28 @@ class Twins:
         _set_diagonal(turned.gram, expected)
         return turned.part((error <= _AGREE * expected.max(axis=-1) + least) & turned._near(after[0]))
 
-    def _sharpened(self, pairs: Pairs, after: tuple[Rows, Rows]) -> "Twins":
-        """Put their gaps behind a mean over positions, and return those for which the kernels allow it."""
-        one, two = after
-        turned = self._turned(pairs, one)
-        root1, root2 = (np.atleast_2d(root.T).T for root in (one.root[self.i], two.root[self.j]))
-        root2 = np.abs(self.ratio)[:, None] * root2
-        size = 2.0 * root1 * root2
-        gap = np.divide(
-            _diagonal(self.gram) - (root1 - root2) ** 2, size, out=np.zeros_like(size), where=size > 0
+    def _sharpened(self, pairs: Pairs, after: tuple[Rows, Rows], reach: np.ndarray) -> "Twins":
+        """Put their gaps behind a mean over positions, and return those for which the kernels allow it.
+
+        From u_α to v_β it is as far as from u_α to v_α, give or take what it can be from v_α to v_β.
+        """
+        turned, size = self._turned(pairs, after[0]), abs(self.ratio)[:, None, None]
+        root1, root2 = after[0].root[self.i], after[1].root[self.j]
+        root1, root2 = root1.reshape(len(self), -1, 1), size * root2.reshape(len(self), 1, -1)
+        gap, cosine = (as_numpy(values[self.i, self.j]) for values in (pairs.gap, pairs.nngp))
+        gap, cosine = gap.reshape(reach.shape), cosine.reshape(reach.shape)
+        norm, product = (root1 - root2) ** 2, 2.0 * root1 * root2
+        distance = np.sqrt(np.maximum(_diagonal(self.gram), 0.0))[:, :, None]
+        least, most = np.maximum(distance - size * reach, 0.0) ** 2, (distance + size * reach) ** 2
+        apart = np.clip(norm + product * gap, least, most)
+        found = np.divide(apart - norm, product, out=gap.copy(), where=product > 0)
+        found = np.where(turned.ratio[:, None, None] * cosine > 0, np.clip(found, 0.0, 1.0), gap)
+        error, scale = abs(_diagonal(found - gap)).max(axis=-1), _diagonal(found).max(axis=-1)
+        kept = error <= _AGREE * scale + _rounding(pairs)
+        pairs.gap[self.i[kept], self.j[kept]] = pairs.like(
+            found.reshape(pairs.gap[self.i, self.j].shape)[kept]
         )
-        gap = np.clip(gap, 0.0, 1.0)
-        kept = np.abs(turned._gaps(pairs) - gap).max(axis=-1) <= _AGREE * gap.max(axis=-1) + _rounding(pairs)
-        i, j = self.i[kept], self.j[kept]
-        if pairs.all_pairs:
-            p = np.arange(gap.shape[-1])
-            pairs.gap[i[:, None], j[:, None], p, p] = pairs.like(gap[kept])
-        else:
-            pairs.gap[i, j] = pairs.like(gap[kept, 0])
-        _set_diagonal(turned.gram, (root1 - root2) ** 2 + size * gap)
+        _set_diagonal(turned.gram, _diagonal(norm + product * found))
         return turned.part(kept)
 
     def _turned(self, pairs: Pairs, one: Rows) -> "Twins":
