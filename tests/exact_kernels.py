@@ -28,6 +28,8 @@ def two_slopes(left, right):
 
     def dual(a, b, k):
         size = mp.sqrt(a * b)
+        if not size:  # and Θ = 0 there, whatever K̇ is
+            return mpf(0), mpf(0)
         theta = mp.acos(max(mpf(-1), min(mpf(1), k / size)))
         relu = size * (mp.sin(theta) + (mp.pi - theta) * mp.cos(theta)) / (2 * mp.pi)
         step = (mp.pi - theta) / (2 * mp.pi)

@@ -357,17 +357,18 @@ def test_deep_convolutions(name):
 # Their tangent kernel feels √(1 − c), and 1 − c of two means is a second difference of the kernel before.
 
 
-def bent_again(means, tail, first, second):
+def bent_again(means, tail, first, second, bias=0.1):
     """Return a network of two activations, with means over positions between them and perhaps behind."""
-    dense, phi, psi = Dense(1.5, 0.1), Activation(activation(first)), Activation(activation(second))
+    dense, phi, psi = Dense(1.5, bias), Activation(activation(first)), Activation(activation(second))
+    b = mpf(bias)
     mean, rule = {
         "pool": (GlobalAvgPool(), exact.pool),
         "windows": (AvgPool(2), lambda state: exact.average_pool(state, 2)),
         "tokens": (TokenMixing(3, seed=4), lambda state: exact.mix(state, MIXING)),
-        "attention": (Attention(2.0, 1.5, 1.0, 0.1), lambda state: exact.attention(state, mpf(2), W, B)),
+        "attention": (Attention(2.0, 1.5, 1.0, bias), lambda state: exact.attention(state, mpf(2), W, b)),
         "uniform": (
-            Attention(1.0, 1.5, 1.0, 0.1, tied=False),
-            lambda state: exact.attention(state, mpf(0), W, B),
+            Attention(1.0, 1.5, 1.0, bias, tied=False),
+            lambda state: exact.attention(state, mpf(0), W, b),
         ),
     }[means]
     linear = () if "Attention" in repr(mean) else (dense,)
@@ -378,16 +379,15 @@ def bent_again(means, tail, first, second):
     }["" if means == "pool" else tail]
 
     def values(x):
-        state = rule(exact.activation(exact.convolution(exact.State.of(x), W, B), first))
-        state = exact.dense(state, W, B) if linear else state
-        return exact.kernels(exact.dense(over(exact.activation(state, second)), W, B))
+        state = rule(exact.activation(exact.convolution(exact.State.of(x), W, b), first))
+        state = exact.dense(state, W, b) if linear else state
+        return exact.kernels(exact.dense(over(exact.activation(state, second)), W, b))
 
-    return values, rl.serial(Conv1d(3, 1.5, 0.1), phi, mean, *linear, psi, *end, dense)
+    return values, rl.serial(Conv1d(3, 1.5, bias), phi, mean, *linear, psi, *end, dense)
 
 
-MIXING = np.sqrt(1.0) * np.random.default_rng(4).standard_normal((3, 4)) / 2
+MIXING = np.random.default_rng(4).standard_normal((3, 4)) / 2
 SOME = np.array([0.0, 1.0, 0.0, 0.0])
-REPEATED = U[:, [0, 1, 0, 0]]
 SIZES = (1e-3, 1e-5, 1e-7, 3e-8, 1e-9, 1e-12, 0.0)
 
 
@@ -411,15 +411,20 @@ def test_rectifiers_behind_means_over_positions(first, second, means, tail):
             assert_close(type(across)(across.nngp[:, ::-1], across.ntk[:, ::-1]), expected, 1e-11)
 
 
+@pytest.mark.parametrize("bias", [0.1, 0.0])
 @pytest.mark.parametrize("means", ["windows", "attention", "uniform"])
-def test_inputs_that_repeat_themselves(means):
-    """Positions that are equal, in one input and in two that nearly agree."""
-    values, net = bent_again(means, "pool", "relu", "relu")
+def test_inputs_that_repeat_themselves(means, bias):
+    """Positions that are equal, or zero, in one input and in two that nearly agree."""
+    values, net = bent_again(means, "pool", "relu", "relu", bias)
     for size in SIZES:
-        x = np.stack([REPEATED, (REPEATED.T + size * P[:, 0]).T])
-        with mpmath.workdps(exact.DIGITS):
-            expected = values(x)
-        assert_close(net.kernel(x), expected, 1e-11)
+        for x in (
+            np.stack([U[:, [0, 0, 0, 0]], U[:, [0, 0, 0, 0]] + size * P[:, :1]]),
+            np.stack([U[:, [0, 1, 0, 1]], U[:, [0, 1, 0, 1]] + size * P[:, [0, 1, 0, 1]]]),
+            np.stack([U * (1 - SOME), U * (1 - SOME) + size * P]),
+        ):
+            with mpmath.workdps(exact.DIGITS):
+                expected = values(x)
+            assert_close(net.kernel(x), expected, 1e-11)
 
 
 @pytest.mark.parametrize("size", [1e-6, 1e6])
