@@ -97,7 +97,8 @@ class Twins:
         all_three = np.concatenate([plus, cross, minus])
         apart = Pairs(all_three, np.zeros_like(all_three), None, all_pairs=True, own=True)
         apart.tell(one, two)
-        layer._pairs(apart, (one, two), (layer._rows(one, place), layer._rows(two, place)), place)
+        ends = (one.equal_positions(), two.equal_positions()) if layer.by_position else (one, two)
+        layer._pairs(apart, ends, (layer._rows(ends[0], place), layer._rows(ends[1], place)), place)
         plus, cross, minus = apart.nngp.reshape(3, len(self), *apart.nngp.shape[1:])
         if not apart.all_pairs:
             plus, cross, minus = (part[:, None, None] for part in (plus, cross, minus))
