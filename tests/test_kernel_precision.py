@@ -440,9 +440,51 @@ def test_means_of_inputs_of_different_size(size):
         assert_close(net.kernel(x), expected, 1e-11)
 
 
+@pytest.mark.parametrize("means", ["windows", "attention", "uniform"])
+@pytest.mark.parametrize("first", ["relu", "erf"])
+def test_sizes_and_signs_that_attention_tells_apart(first, means):
+    """2U beside U, and −U with next to no biases: their differences are no small ones in front of a softmax."""
+    for bias, factor in ((0.0, 2.0), (0.1, 2.0), (1e-10, -1.0), (0.0, -1.0)):
+        values, net = bent_again(means, "pool", first, "relu", bias)
+        for scale, size in ((1.0, 1e-4), (1e-4, 1e-5), (1e5, 1e-4), (1.0, 0.0)):
+            x = scale * np.stack([U, factor * U + size * P])
+            with mpmath.workdps(exact.DIGITS):
+                expected = values(x)
+            assert_close(net.kernel(x), expected, 1e-9)
+
+
+@pytest.mark.parametrize("scale", [1e-3, 1e-5, 1e-7])
+def test_transformers_of_small_inputs(scale):
+    """Biases make all inputs, and all positions, nearly equal."""
+    values, net = transformer("relu", 2)
+    for x in (np.stack([U, V]), *(np.stack([U, U + size * P]) for size in SIZES)):
+        with mpmath.workdps(exact.DIGITS):
+            expected = values(scale * x)
+        assert_close(net.kernel(scale * x), expected, 1e-9)
+
+
+@pytest.mark.parametrize("size", [1e-3, 1e-6, 1e-8, 1e-9])
+def test_small_inputs_beside_biases(size):
+    """Separated inputs, which the bias of the first layer makes nearly equal."""
+    x = size * exact.INPUTS["separated"]
+    for name in ("relu", "abs", "gelu", "erf"):
+        for depth, expected in exact.mlp(x, name, (1, 3), 1.5, 0.1).items():
+            assert_close(rl.MLP(depth, name, 1.5, 0.1).kernel(x), expected, 1e-12)
+
+
+@pytest.mark.parametrize("options", [{"device": "cpu"}, {"block": 1}, {"block": 2}])
+def test_differences_are_the_same_in_blocks_and_in_torch(options):
+    """Contract: several twins, some of them equal, and others."""
+    net = bent_again("attention", "pool", "erf", "relu")[1]
+    x = np.stack([U, U + 1e-8 * P, V, U, V + 1e-6 * P])
+    found, expected = net.kernel(x, **options), net.kernel(x)
+    np.testing.assert_allclose(found.nngp, expected.nngp, rtol=1e-13)
+    np.testing.assert_allclose(found.ntk, expected.ntk, rtol=1e-12)
+
+
 @pytest.mark.parametrize("name", ["relu", "erf"])
 def test_states_follow_differences_too(name):
-    """Layer by layer from State.from_inputs, nothing is lost."""
+    """Layer by layer from State.from_inputs, as precisely."""
     values, net = bent_again("attention", "pool", name, "relu")
     for size in SIZES:
         x = np.stack([U, U + size * P])

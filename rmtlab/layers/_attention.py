@@ -144,7 +144,7 @@ class Attention(Layer):
             pairs.tell(*after)
         else:
             pairs.gap = fresh_gap(pairs, *after)
-            if pairs.own:
+            if pairs.own and before[0] is before[1]:
                 self._tell_positions_apart(pairs, Twins.of_rows(before[0]), kernel, before, after)
             elif pairs.twins is not None:
                 self._tell_positions_apart(pairs, pairs.twins.with_own(pairs, before), kernel, before, after)
@@ -157,11 +157,13 @@ class Attention(Layer):
 
         The difference is Σ_γ G_αγ (u_γ − v_γ) + (G_αγ − G′_βγ) v_γ, and small because its terms are.
         """
-        for i, j, ratio, gram in zip(twins.i, twins.j, twins.ratio, twins.gram, strict=True):
+        blocks = (twins.i,) if pairs.own else (twins.i, twins.j)
+        near = (as_numpy(pairs.gap[blocks]) < _NEAR) & ~np.eye(pairs.gap.shape[-1], dtype=bool)
+        near &= twins.ratio[:, None, None] * as_numpy(pairs.nngp[blocks]) > 0
+        for t in np.flatnonzero(near.any(axis=(1, 2))):
+            i, j, ratio, gram = twins.i[t], twins.j[t], twins.ratio[t], twins.gram[t]
             block = (i,) if pairs.own else (i, j)
-            at, of = np.nonzero(
-                (as_numpy(pairs.gap[block]) < _NEAR) & (ratio * as_numpy(pairs.nngp[block]) > 0)
-            )
+            at, of = np.nonzero(near[t])
             looks = before[0].extra.matrices[i][at]
             strayed = looks - before[1].extra.matrices[j][of]
             others = before[1].moment[j]

@@ -185,6 +185,7 @@ class Layer(ABC):
     takes: ClassVar[tuple[str, ...]]
     misplaced: ClassVar[str]
     needs_all_pairs: ClassVar[bool] = False
+    linear: ClassVar[bool] = False  # but for its biases
     by_position: ClassVar[bool] = False  # whether it does to every position the same, without the others
     chooses_features: ClassVar[bool] = False  # whether its outputs may be more or fewer than its inputs
 
@@ -323,32 +324,45 @@ class Layer(ABC):
         """Return what becomes of single inputs."""
 
     def _carry_rows(self, rows: Rows, place: Place) -> Rows:
-        """Take single inputs through the layer, and the gaps between their positions."""
+        """Take single inputs through the layer, and the gaps between their positions, which `rows` gives away."""
         after = self._rows(rows, place)
         if after.all_pairs and after.gap is None:
             own = own_pairs(rows)
-            own.ntk = np.zeros_like(own.nngp)
-            self._pairs(own, (rows, rows), (after, after), place)
+            self._covariances_only(own, (rows, rows), (after, after), place)
             p = np.arange(own.gap.shape[-1])
             own.gap[:, p, p] = 0.0
             after.gap = own.gap
         rows.gap = None
         return after
 
+    def _covariances_only(
+        self, pairs: Pairs, before: tuple[Rows, Rows], after: tuple[Rows, Rows], place: Place
+    ) -> None:
+        """Take pairs through the layer whose tangent kernel nobody asks for, and which may be infinite."""
+        pairs.ntk = np.zeros_like(pairs.nngp)
+        with np.errstate(invalid="ignore"):
+            self._pairs(pairs, before, after, place)
+
     def _carry(self, pairs: Pairs, before: tuple[Rows, Rows], after: tuple[Rows, Rows], place: Place) -> None:
-        """Take `pairs` through the layer, in place, and the twins among them."""
-        followed = pairs.twins
-        if followed is not None:
-            followed = followed.part(self._follows(followed.ratio)).behind(self, pairs, before, place)
+        """Take `pairs` through the layer, in place, and those twins among them that can be followed."""
+        if pairs.twins is None:
+            return self._pairs(pairs, before, after, place)
+        pairs.twins = pairs.twins.part(self._follows(pairs.twins.ratio))
+        if self._draws_together(before):
+            pairs.twins = pairs.twins.with_others(pairs, *before)
+        behind = pairs.twins.behind(self, pairs, before, after, place)
         self._pairs(pairs, before, after, place)
-        if followed is not None:
-            reach = self._reach(before[1], after[1]) if self.needs_all_pairs else None
-            pairs.twins = followed.settled(pairs, after, reach)
+        reach = self._reach(before[1], after[1]) if self.needs_all_pairs else None
+        pairs.twins = behind.settled(pairs, after, reach)
 
     def _reach(self, before: Rows, after: Rows) -> np.ndarray:
         """Return how far the positions of each input can be from each other behind a mean, (n, p, p)."""
         p = after.variance[0].size
         return np.broadcast_to(np.where(np.eye(p) > 0, 0.0, np.inf), (len(after.moment), p, p))
+
+    def _draws_together(self, before: tuple[Rows, Rows]) -> bool:
+        """Say whether all signals are small beside what the layer adds to them."""
+        return False
 
     def _follows(self, ratio: np.ndarray) -> np.ndarray:
         """Say which twins can be followed through the layer."""

@@ -311,9 +311,9 @@ def _put_near(pairs: Pairs, near: Any, gap: Any) -> None:
 
 
 def _near(pairs: Pairs, below: float, activation: activations.Activation) -> Any:
-    """Mark the pairs so nearly parallel, or opposite if φ is odd or even; None if there are none."""
+    """Mark the pairs so nearly parallel, or opposite if φ is odd or even; None if there are none to care for."""
     near = pairs.gap < below
-    if not bool(near.any()):
+    if not pairs.sharp or not bool(near.any()):
         return None
     if not activation.parity:
         near &= pairs.nngp >= 0

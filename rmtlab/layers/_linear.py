@@ -10,7 +10,7 @@ import numpy as np
 from rmtlab import _checks, ensembles
 from rmtlab.layers._base import Layer, moved
 from rmtlab.layers._place import NORMALISED, PREACTIVATION, SIGNAL, Place
-from rmtlab.layers._rows import Pairs, Rows, add_common
+from rmtlab.layers._rows import Pairs, Rows, add_common, drawn_together
 
 if TYPE_CHECKING:
     from torch import nn
@@ -27,6 +27,7 @@ class Linear(Layer):
     weights: str
     parameterization: str
 
+    linear: ClassVar[bool] = True
     takes: ClassVar[tuple[str, ...]] = (SIGNAL, NORMALISED)
     chooses_features: ClassVar[bool] = True
 
@@ -63,6 +64,9 @@ class Linear(Layer):
         add_common(pairs, (one, two), after, self.weight_var, self.bias_var)
         pairs.set_own(after[0])
         pairs.ntk += pairs.nngp if own is None else own
+
+    def _draws_together(self, before: tuple[Rows, Rows]) -> bool:
+        return drawn_together(before, self.weight_var, self.bias_var)
 
     def _mean_rows(self, rows: Rows, place: Place) -> Rows:
         return rows

@@ -17,7 +17,7 @@ from rmtlab.layers._distances import (
     units,
 )
 from rmtlab.layers._place import KINDS, SIGNAL, Place
-from rmtlab.layers._rows import Pairs, Rows, fresh_gap
+from rmtlab.layers._rows import Pairs, Rows, fresh_gap, own_pairs
 
 if TYPE_CHECKING:
     from torch import nn
@@ -35,6 +35,8 @@ class _Reach:
 
 class _Positional(Layer):
     """A layer without parameters that acts on positions, and so needs some."""
+
+    linear: ClassVar[bool] = True
 
     def _behind(self, place: Place) -> Place:
         if place.flat:
@@ -211,23 +213,27 @@ class AvgPool(_Positional):
         return moved(place, positions=behind)
 
     def _rows(self, rows: Rows, place: Place) -> Rows:
+        (bound, *_), (unit, _) = self._bounds(own_pairs(rows), (rows, rows), place), units(rows, rows)
+        rows.extra = _Reach(bound * unit[:, None, None])
         return Rows(self._pooled(rows.moment, place), all_pairs=True)
 
     def _pairs(self, pairs: Pairs, before: tuple[Rows, Rows], after: tuple[Rows, Rows], place: Place) -> None:
-        told, lengths, reach = pairs.told, units(*before), []
-        if not told:
-            windows = self._windows(place)
-            for apart in distances(pairs, *before, lengths, opposed(pairs)):
-                each = (pairs.xp.sqrt(apart[..., at[:, None], at]) for at in windows)
-                reach.append(sum(each) / len(windows))
-        if pairs.own and not told:
-            before[0].extra = _Reach(reach[0] * lengths[0][:, None, None])
+        told, lengths = pairs.told, units(*before)
+        reach = [] if told else self._bounds(pairs, before, place)
         pairs.nngp, pairs.ntk = (self._pooled(v, place) for v in (pairs.nngp, pairs.ntk))
         if told:
             pairs.tell(*after)
         else:
             pairs.gap = bounded_gap(pairs, reach, *after, lengths)
         pairs.set_own(after[0])
+
+    def _bounds(self, pairs: Pairs, before: tuple[Rows, Rows], place: Place) -> list[Any]:
+        """Return what √(E|u − v|²), and √(E|u + v|²), is at most behind: the mean over equal places of windows."""
+        windows, bounds = self._windows(place), []
+        for apart in distances(pairs, *before, units(*before), opposed(pairs)):
+            each = (pairs.xp.sqrt(apart[..., at[:, None], at]) for at in windows)
+            bounds.append(sum(each) / len(windows))
+        return bounds
 
     def _reach(self, before: Rows, after: Rows) -> np.ndarray:
         return np.asarray(before.extra.distances)

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from rmtlab.layers._twins import Twins
 
 _EQUAL = 1e-15
+_DRAWN = 100.0
 
 
 class Rows:
@@ -75,7 +76,7 @@ class Pairs:
     block are nearly parallel it can, and is formed only when it is asked for. `ntk` is None where
     only covariances are followed. With `one_pass` rows and columns are the same inputs in one pass; with `own`
     the k-th row belongs to the k-th column, and the shape is (n, p, p). `twins` are followed where a layer
-    ahead takes means over positions.
+    ahead takes means over positions. Gaps are kept `sharp`, unless nobody asks for them.
     """
 
     def __init__(
@@ -90,6 +91,7 @@ class Pairs:
         self.nngp, self.ntk, self._gap = nngp, ntk, gap
         self.one_pass, self.all_pairs, self.own = one_pass, all_pairs, own
         self.twins: Twins | None = None
+        self.sharp = True
         self._ends: tuple[Rows, Rows] | None = None
 
     @property
@@ -239,6 +241,11 @@ def shrink_correlations(pairs: Pairs, before: tuple[Rows, Rows], after: tuple[Ro
     pairs.gap += 1.0
 
 
+def drawn_together(before: tuple[Rows, Rows], scale: float, shift: float) -> bool:
+    """Say whether K → scale·K + shift makes all signals nearly equal."""
+    return shift > _DRAWN * scale * max(float(rows.variance.max()) for rows in before)
+
+
 def add_common(
     pairs: Pairs, before: tuple[Rows, Rows], after: tuple[Rows, Rows], scale: float, shift: float
 ) -> None:
@@ -250,6 +257,8 @@ def add_common(
         1 − c′ = cos ψ₁ cos ψ₂ (1 − c) + 2 sin²((ψ₁ − ψ₂)/2),
         1 + c′ = cos ψ₁ cos ψ₂ (1 + c) + 2 sin²((ψ₁ + ψ₂)/2).
     """
+    if pairs.told and drawn_together(before, scale, shift):
+        pairs.gap = fresh_gap(pairs, *before)
     if scale != 1:
         pairs.nngp *= scale
     if pairs.told:
@@ -258,17 +267,20 @@ def add_common(
     if not shift:
         return
     (cos1, half1), (cos2, half2) = (_angles(rows, scale, shift) for rows in before)
-    opposite = pairs.nngp < 0
+    shrunk, opposite = pairs.gap, pairs.nngp < 0
+    pairs.nngp += shift
+    if bool(opposite.any()):
+        turned = opposite & (pairs.nngp > 0)
+        shrunk[turned] = 2.0 - shrunk[turned]
+        opposite &= ~turned
     mixed = bool(opposite.any())
-    shrunk = pairs.gap
     shrunk *= pairs.product(cos1, cos2)
     if mixed:
-        turned = shrunk[opposite] + _sines(pairs, half1, half2, 1.0)[opposite]
+        still = shrunk[opposite] + _sines(pairs, half1, half2, 1.0)[opposite]
     if mixed or np.ptp(half1[..., 1]) or (half1[..., 1].flat[0] != half2[..., 1]).any():
         shrunk += _sines(pairs, half1, half2, -1.0)
-    pairs.nngp += shift
     if mixed:
-        shrunk[opposite] = pairs.xp.where(pairs.nngp[opposite] > 0, 2.0 - turned, turned)
+        shrunk[opposite] = still
 
 
 def _angles(rows: Rows, scale: float, shift: float) -> tuple[np.ndarray, np.ndarray]:

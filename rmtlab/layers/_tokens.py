@@ -70,6 +70,7 @@ class TokenMixing(Layer):
     trained: bool = False
     seed: int = 0
 
+    linear: ClassVar[bool] = True
     takes: ClassVar[tuple[str, ...]] = KINDS
     misplaced: ClassVar[str] = ""
     needs_all_pairs: ClassVar[bool] = True

@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 
 _NEAR = 1e-3  # the distance of twins, relative to their largest signal; beyond it kernels tell enough
 _STRETCHED = 1e-4  # nearer ones are taken so far apart
+_AT_ONCE = 1 << 16  # so many products are taken through a layer at a time
 _ROUNDINGS = 32  # so many are left of a kernel
-_AGREE = 0.03  # how well two ways to the same distance have to agree
+_AGREE, _FELT = 0.03, 3e-10  # how well two ways to the same distance have to agree, and what of it is felt
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,8 +32,8 @@ class Twins:
     All layers take them along by the same rule. Behind a layer ⟨δ_α, δ_β⟩ is a second difference of kernels,
     quadratic in δ up to a factor 1 + O(δ). So u and v are moved M times as far from their middle as they are,
     but no further than 1e-4, where rounding is small beside their distance; they go through the layer, and their
-    second difference is divided by M² (by M_α M_β for layers that take every position by itself). It counts
-    only where it agrees with the gaps.
+    second difference is divided by M² (by M_α M_β for layers that take every position by itself). Through a
+    linear layer δ goes alone. What comes out counts only where it agrees with the gaps.
     """
 
     i: np.ndarray
@@ -50,17 +51,30 @@ class Twins:
         return found.part(found._near(one))
 
     @classmethod
-    def of_kernels(cls, pairs: Pairs, one: Rows, two: Rows, besides: "Twins | None" = None) -> "Twins":
-        """Find the (other) twins in a block, and form their differences from gaps and kernels."""
-        i, j, ratio = _candidates(pairs, one, two)
-        if besides is not None and len(besides):
-            new = ~np.isin(i * len(two.moment) + j, besides.i * len(two.moment) + besides.j)
-            i, j, ratio = i[new], j[new], ratio[new]
+    def of_kernels(cls, pairs: Pairs, one: Rows, two: Rows) -> "Twins":
+        """Find the twins in a block, and form their differences from gaps and kernels."""
+        found = cls._formed(pairs, one, two, *_candidates(pairs, one, two))
+        return found.part(found._near(one))
+
+    def with_others(self, pairs: Pairs, one: Rows, two: Rows) -> "Twins":
+        """Return them and all other pairs of a block, as a layer asks for whose bias will make twins of them."""
+        n1, n2 = pairs.nngp.shape[:2]
+        other = np.ones((n1, n2), dtype=bool)
+        other[self.i, self.j] = False
+        if pairs.one_pass:
+            np.fill_diagonal(other, False)
+        i, j = np.nonzero(other)
+        return self._beside(self._formed(pairs, one, two, i, j, np.ones(len(i))))
+
+    @classmethod
+    def _formed(
+        cls, pairs: Pairs, one: Rows, two: Rows, i: np.ndarray, j: np.ndarray, ratio: np.ndarray
+    ) -> "Twins":
         cross = ratio[:, None, None] * as_numpy(pairs.nngp[i, j])
         gram = one.moment[i] + ratio[:, None, None] ** 2 * two.moment[j] - cross - cross.mT
         found = cls(i, j, ratio, gram)
         _set_diagonal(found.gram, found._apart(pairs, one, two))
-        return found.part(found._near(one))
+        return found
 
     @classmethod
     def of_rows(cls, rows: Rows) -> "Twins":
@@ -86,27 +100,48 @@ class Twins:
         names = ("i", "j", "ratio", "gram")
         return Twins(*(np.concatenate([getattr(self, name), getattr(others, name)]) for name in names))
 
-    def behind(self, layer: "Layer", pairs: Pairs, before: tuple[Rows, Rows], place: "Place") -> "Twins":
-        """Return them behind a layer; the pairs are still before it."""
-        if not len(self):
-            return self
-        half = self._stretch(pairs, before, layer.by_position) / 2
-        plus, cross, minus = self._stretched(pairs, before, half)
+    def behind(
+        self,
+        layer: "Layer",
+        pairs: Pairs,
+        before: tuple[Rows, Rows],
+        after: tuple[Rows, Rows],
+        place: "Place",
+    ) -> "Twins":
+        """Return them behind a layer; the pairs are still before it. Equal inputs stay equal."""
+        p = after[0].variance[0].size
+        found = replace(self, gram=np.zeros((len(self), p, p)))
+        apart = np.flatnonzero(self.gram.any(axis=(1, 2)))
+        step = max(1, _AT_ONCE // max(1, self.gram[:1].size))
+        for start in range(0, len(apart), step):
+            which = apart[start : start + step]
+            found.gram[which] = self.part(which)._second_differences(layer, pairs, before, place)
+        return found
+
+    def _second_differences(
+        self, layer: "Layer", pairs: Pairs, before: tuple[Rows, Rows], place: "Place"
+    ) -> np.ndarray:
+        """Return ⟨δ_α, δ_β⟩ behind the layer."""
+        if layer.linear:
+            factor = abs(self.gram).max(axis=(1, 2), keepdims=True)
+            plus, cross, minus = self.gram / factor, *np.zeros((2, *self.gram.shape))
+        else:
+            half = self._stretch(pairs, before, layer.by_position) / 2
+            plus, cross, minus = self._stretched(pairs, before, half)
+            half = half if layer.by_position else half[:, :1]
+            factor = 0.25 / (half[:, :, None] * half[:, None, :])
         one = Rows(np.concatenate([plus, plus, minus]), all_pairs=True)
         two = Rows(np.concatenate([plus, minus, minus]), all_pairs=True)
-        all_three = np.concatenate([plus, cross, minus])
-        apart = Pairs(all_three, np.zeros_like(all_three), None, all_pairs=True, own=True)
+        apart = Pairs(np.concatenate([plus, cross, minus]), None, None, all_pairs=True, own=True)
         apart.tell(one, two)
+        apart.sharp = False
         ends = (one.equal_positions(), two.equal_positions()) if layer.by_position else (one, two)
-        layer._pairs(apart, ends, (layer._rows(ends[0], place), layer._rows(ends[1], place)), place)
+        behind = layer._rows(ends[0], place), layer._rows(ends[1], place)
+        layer._covariances_only(apart, ends, behind, place)
         plus, cross, minus = apart.nngp.reshape(3, len(self), *apart.nngp.shape[1:])
         if not apart.all_pairs:
             plus, cross, minus = (part[:, None, None] for part in (plus, cross, minus))
-        if not layer.by_position:
-            half = half[:, :1]
-        return replace(
-            self, gram=(plus - cross - cross.mT + minus) / (4 * half[:, :, None] * half[:, None, :])
-        )
+        return factor * (plus - cross - cross.mT + minus)
 
     def _stretch(self, pairs: Pairs, before: tuple[Rows, Rows], by_position: bool) -> np.ndarray:
         """Return M, (m, p); the same for all positions unless the layer takes each by itself."""
@@ -147,16 +182,19 @@ class Twins:
             kept = self._confirmed(pairs, after)
         if not pairs.all_pairs:
             return None
-        return kept._beside(Twins.of_kernels(pairs, *after, besides=kept))
+        others = Twins.of_kernels(pairs, *after)
+        known = np.isin(others.i * len(after[1].moment) + others.j, kept.i * len(after[1].moment) + kept.j)
+        return kept._beside(others.part(~known))
 
     def _confirmed(self, pairs: Pairs, after: tuple[Rows, Rows]) -> "Twins":
         """Return those whose distances the gaps confirm."""
         turned = self._turned(pairs, after[0])
-        expected = turned._apart(pairs, *after)
-        least = _rounding(pairs) ** 2 * after[0].variance[self.i].max(axis=-1)
-        error = np.abs(_diagonal(self.gram) - expected).max(axis=-1)
+        expected, size = turned._apart(pairs, *after), after[0].variance[self.i].max(axis=-1)
+        error, scale = np.abs(_diagonal(self.gram) - expected).max(axis=-1), expected.max(axis=-1)
+        relative = np.sqrt(np.divide(scale, size, out=np.zeros_like(size), where=size > 0))
+        kept = error <= _tolerance(relative) * scale + _rounding(pairs) ** 2 * size
         _set_diagonal(turned.gram, expected)
-        return turned.part((error <= _AGREE * expected.max(axis=-1) + least) & turned._near(after[0]))
+        return turned.part(kept & turned._near(after[0]))
 
     def _sharpened(self, pairs: Pairs, after: tuple[Rows, Rows], reach: np.ndarray) -> "Twins":
         """Put their gaps behind a mean over positions, and return those for which the kernels allow it.
@@ -175,7 +213,7 @@ class Twins:
         found = np.divide(apart - norm, product, out=gap.copy(), where=product > 0)
         found = np.where(turned.ratio[:, None, None] * cosine > 0, np.clip(found, 0.0, 1.0), gap)
         error, scale = abs(_diagonal(found - gap)).max(axis=-1), _diagonal(found).max(axis=-1)
-        kept = error <= _AGREE * scale + _rounding(pairs)
+        kept = error <= _tolerance(np.sqrt(scale)) * scale + _rounding(pairs)
         pairs.gap[self.i[kept], self.j[kept]] = pairs.like(
             found.reshape(pairs.gap[self.i, self.j].shape)[kept]
         )
@@ -216,6 +254,11 @@ def _candidates(pairs: Pairs, one: Rows, two: Rows) -> tuple[np.ndarray, np.ndar
     ratio = one.root[i, at[i]] / two.root[j, at[i]]
     ratio[np.abs(ratio - 1.0) < _NEAR / 2] = 1.0
     return i, j, np.copysign(ratio, as_numpy(pairs.nngp[i, j, at[i], at[i]]))
+
+
+def _tolerance(distance: np.ndarray) -> np.ndarray:
+    """Return what the square of a distance may be wrong by, relatively: a rectifier feels the distance itself."""
+    return np.minimum(_AGREE, _FELT / np.maximum(distance, _FELT))
 
 
 def _rounding(pairs: Pairs) -> float:
