@@ -9,7 +9,7 @@ import torch
 
 import rmtlab as rl
 from rmtlab.layers import Activation, Dense, Noise, State
-from rmtlab.networks import serial
+from rmtlab.networks import CNN, ResNet, serial
 
 RNG = np.random.default_rng(0)
 U, V, P = RNG.standard_normal((3, 10))
@@ -212,6 +212,28 @@ def test_kernel_is_the_propagated_state(name):
     np.testing.assert_allclose(
         cross.ntk[other], whole.ntk[:, :30][other], rtol=1e-12, atol=1e-13 * state.ntk.max()
     )
+
+
+ALIKE = np.concatenate([X[:4], X[:1], -X[1:2], X[2:3] * (1 + 1e-9)]), np.concatenate([X[:6], X[:2] + 1e-7])
+FOLDED = {
+    "relu": NETS["relu"],
+    "erf": NETS["erf"],
+    "tanh": NETS["tanh"],
+    "residual": ResNet(2, "relu", 2.0, 0.1, size=None),
+    "convolution": CNN(2, "erf", 2.0, 0.1, dimensions=1),
+}
+
+
+@pytest.mark.parametrize("name", FOLDED)
+@pytest.mark.parametrize("x", [X[:7], X[:8], *ALIKE], ids=["odd", "even", "odd, alike", "even, alike"])
+@pytest.mark.parametrize("options", [{}, {"block": 1}, {"block": 2}, {"device": "cpu"}], ids=str)
+def test_inputs_with_themselves_are_folded_rightly(name, x, options):
+    """Symmetry: pairs that are computed once agree with those computed twice, for odd and even numbers of inputs."""
+    x = x.reshape(-1, 3, 4) if name == "convolution" else x
+    folded, twice = FOLDED[name].kernel(x, **options), FOLDED[name].kernel(x, x.copy())
+    for a, b in ((folded.nngp, twice.nngp), (folded.ntk, twice.ntk)):
+        np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-12 * np.max(np.abs(b)))
+        np.testing.assert_array_equal(a, a.T)
 
 
 @pytest.mark.parametrize("name", NETS)

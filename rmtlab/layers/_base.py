@@ -172,8 +172,7 @@ class State:
         two = one if self.one_pass else Rows(self.diag2, self.all_pairs, gaps[1])
         pairs = Pairs(self.nngp.copy(), self.ntk.copy(), self.gap, self.one_pass, self.all_pairs)
         pairs.gap = fresh_gap(pairs, one, two) if self.gap is None else self.gap.copy()
-        if self.one_pass:
-            pairs.close(np.arange(len(self.diag1)))
+        pairs.close()
         if self.all_pairs:
             pairs.twins = Twins.of_kernels(pairs, one, two) if twins is None else twins
         return pairs, one, two

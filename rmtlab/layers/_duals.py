@@ -21,7 +21,7 @@ _NEAR = 1e-5  # below it the gap behind an activation comes from an integral of 
 _NEAR_SMOOTH = 1e-7  # the same for smooth functions
 _CONSTANT = 1e-6  # K̇ of a smooth function is as good as constant over such a change of k
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(4)
-_HALVINGS = 24
+_HALVINGS = 24  # of [0, 1] in t, so that the gap D t² is resolved down to D·4^{−24}
 _STEEP = 0.1  # a relative change of K̇ that takes finer integration
 _STEP, _RATIOS = 0.01, np.arange(1.0, 5.0)
 _BENT = 0.05  # what is more is not the beginning of a power series
@@ -61,9 +61,9 @@ def _apart(pairs: Pairs, factor1: np.ndarray, factor2: np.ndarray, most: float =
         return None
     factors = pairs.outer(factor1, factor2)
     scaled = factors * pairs.nngp
-    squares = scaled * scaled
     if pairs.one_pass:
-        scaled[_diagonal(pairs)] = squares[_diagonal(pairs)] = 0.0
+        pairs.diagonal(scaled)[...] = 0.0
+    squares = scaled * scaled
     limit = (1 - _APART[scaled.itemsize]) * most
     return _Apart(factors, scaled, squares) if float(squares.max()) < limit * limit else None
 
@@ -74,11 +74,6 @@ class _Apart(NamedTuple):
     factors: Any
     scaled: Any
     squares: Any
-
-
-def _diagonal(pairs: Pairs) -> tuple[np.ndarray, np.ndarray]:
-    i = np.arange(len(pairs.nngp))
-    return i, i
 
 
 def _rectifier(
@@ -115,7 +110,7 @@ def _rectifier_apart(activation: activations.Activation, pairs: Pairs, apart: _A
     angle *= 2 / np.pi * even * total
     angle += (1 - even) * total
     if pairs.one_pass:
-        angle[_diagonal(pairs)] = total
+        pairs.diagonal(angle)[...] = total
     pairs.ntk *= angle
     pairs.nngp = value
 
@@ -178,7 +173,7 @@ def _erf(
 ) -> None:
     r"""K = (2/π) arcsin c̃ and K̇ = (4/π)√(δ₁δ₂)/√(1 − c̃²), c̃ = α₁α₂c, δ = 1/(1 + 2q), α² = 1 − δ."""
     factors = one.factor("erf", _erf_factor), two.factor("erf", _erf_factor)
-    apart = _apart(pairs, *factors, most=_erf_rows(one)[0].min() * _erf_rows(two)[0].min())
+    apart = _apart(pairs, *factors, most=one.least("alpha", _alpha) * two.least("alpha", _alpha))
     if apart is None:
         _erf_near(activation, pairs, one, two, behind1, behind2)
     else:
@@ -188,7 +183,7 @@ def _erf(
 
 def _erf_factor(rows: Rows) -> np.ndarray:
     """Return √(2δ), so that c̃ = √(2δ₁)√(2δ₂) K."""
-    return np.sqrt(2 * _erf_rows(rows)[1])
+    return np.sqrt(2 * rows.derive("delta", _delta))
 
 
 def _erf_apart(pairs: Pairs, apart: _Apart, one: Rows) -> None:
@@ -198,8 +193,8 @@ def _erf_apart(pairs: Pairs, apart: _Apart, one: Rows) -> None:
     cosine *= -((np.pi / 2) ** 2)
     cosine += (np.pi / 2) ** 2
     if pairs.one_pass:
-        delta = _erf_rows(one)[1]
-        cosine[_diagonal(pairs)] = pairs.like((np.pi / 2) ** 2 * delta * (2 - delta))
+        delta = one.derive("delta", _delta)
+        pairs.diagonal(cosine)[...] = pairs.like((np.pi / 2) ** 2 * delta * (2 - delta))
     xp.sqrt(cosine, out=cosine)
     pairs.ntk *= factors
     pairs.ntk /= cosine
@@ -213,7 +208,7 @@ def _erf_near(
 ) -> None:
     """By the gap, but where c̃ is below a half by c̃ itself, which keeps its digits near 0."""
     xp, near = pairs.xp, _near(pairs, _NEAR, activation)
-    (a1, d1), (a2, d2) = (_erf_rows(rows) for rows in (one, two))
+    (a1, d1), (a2, d2) = ((rows.derive("alpha", _alpha), rows.derive("delta", _delta)) for rows in (one, two))
     after = _near_gap(activation, pairs, near, one, two, behind1, behind2)
     direct = pairs.outer(one.factor("erf", _erf_factor), two.factor("erf", _erf_factor)) * pairs.nngp
     apart = pairs.inner(_beside(a1 / np.sqrt(2)), _beside(-a2 / np.sqrt(2))[..., ::-1])
@@ -245,10 +240,12 @@ def _beside(values: np.ndarray) -> np.ndarray:
     return np.stack([values, np.ones_like(values)], axis=-1)
 
 
-def _erf_rows(rows: Rows) -> tuple[np.ndarray, np.ndarray]:
-    """Return α and δ."""
-    delta = rows.derive("delta", lambda rows: 1 / (1 + 2 * rows.variance))
-    return rows.derive("alpha", lambda rows: np.sqrt(2 * rows.variance / (1 + 2 * rows.variance))), delta
+def _alpha(rows: Rows) -> np.ndarray:
+    return np.sqrt(2 * rows.variance / (1 + 2 * rows.variance))
+
+
+def _delta(rows: Rows) -> np.ndarray:
+    return 1 / (1 + 2 * rows.variance)
 
 
 def _by_pair(

@@ -16,7 +16,7 @@ from rmtlab import activations
 from rmtlab.activations import _mehler
 from rmtlab.activations._namespace import NUMPY
 from rmtlab.activations._pair import Pair
-from rmtlab.layers._rows import Pairs, Rows
+from rmtlab.layers._rows import Pairs, Rows, as_numpy, inverse_root
 
 _TERMS = 256
 _LEVELS = (12, 24, 48, 96, 160, _TERMS)  # even, so that the last term of an odd function is in
@@ -63,7 +63,7 @@ def averages(activation: activations.Activation, pairs: Pairs, one: Rows, two: R
     value, slope = _sums(pairs, left, right, c, next(covering, _TERMS))
     beyond = pairs.gap < 1.0 - reach[-1]
     for side, rows in ((pairs.first, one), (pairs.second, two)):
-        slope *= side(np.divide(1, rows.root, out=np.zeros_like(rows.root), where=rows.root > 0))
+        slope *= side(inverse_root(rows))
     if (one.root == 0).any() or (two.root == 0).any():
         beyond |= (pairs.first(one.root) == 0) | (pairs.second(two.root) == 0)
     if bool(beyond.any()):
@@ -92,12 +92,9 @@ def _certified(
     activation: activations.Activation, pairs: Pairs, one: Rows, two: Rows, which: Any, value: Any, slope: Any
 ) -> None:
     """Overwrite those entries by the activation's own dual."""
-    where = which if isinstance(which, np.ndarray) else which.cpu().numpy()
+    where = as_numpy(which)
     parts = (pairs.first(one.variance), pairs.second(two.variance), pairs.gap, pairs.nngp)
-    a, b, gap, k = (
-        np.broadcast_to(np.asarray(part if isinstance(part, np.ndarray) else part.cpu()), where.shape)[where]
-        for part in parts
-    )
+    a, b, gap, k = (np.broadcast_to(as_numpy(part), where.shape)[where] for part in parts)
     found = activation._dual(Pair.near(a, b, gap, k))
     value[which], slope[which] = (pairs.like(np.asarray(part)) for part in found)
 

@@ -109,12 +109,11 @@ def pairs(first: Inputs, second: Inputs, one: Rows, two: Rows, *, one_pass: bool
 
 def _tell_gap(found: Pairs, first: Inputs, second: Inputs) -> None:
     """Form the gap from the products of the scaled inputs and, where it is small, from their directions."""
-    length1, length2 = (np.where(x.length > 0, x.length, np.inf) for x in (first, second))
+    inverse1, inverse2 = (1 / np.where(x.length > 0, x.length, np.inf) for x in (first, second))
     found.gap = np.abs(found.nngp)
-    found.gap /= found.first(length1)
-    found.gap /= found.second(length2)
-    found.gap *= -1.0
+    found.gap *= found.product(-inverse1, inverse2)
     found.gap += 1.0
+    found.close(1.0)
     _sharpen(found, first, second)
     zero1, zero2 = (1.0 * (x.length == 0) for x in (first, second))
     if zero1.any() and zero2.any():
@@ -130,9 +129,9 @@ def _scale(found: Pairs, first: Inputs, second: Inputs) -> None:
 
 def _sharpen(found: Pairs, first: Inputs, second: Inputs) -> None:
     """Form small gaps from |u − v|²/2, or |u + v|²/2 where the directions u and v are opposite."""
-    index = np.nonzero(found.gap < _NEAR)
-    if not len(index[0]):
+    if found.gap.min() >= _NEAR:
         return
+    index = np.nonzero(found.gap < _NEAR)
     if found.own:
         left, right = (index[0], index[1:2]), (index[0], index[2:])
     else:

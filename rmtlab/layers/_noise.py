@@ -90,12 +90,8 @@ class Noise(Layer):
         if not pairs.one_pass:
             return
         pairs.set_own(after[0])
-        i = np.arange(len(after[0].moment))
-        if pairs.all_pairs:
-            p = np.arange(pairs.ntk.shape[-1])
-            pairs.ntk[i[:, None], i[:, None], p, p] *= self.noise.gain
-        else:
-            pairs.ntk[i, i] *= self.noise.gain
+        own = pairs.diagonal(pairs.ntk, of_positions=True)
+        own *= self.noise.gain
 
     def _shared_pairs(self, pairs: Pairs, before: tuple[Rows, Rows], after: tuple[Rows, Rows]) -> None:
         if not pairs.one_pass or pairs.all_pairs:

@@ -271,7 +271,8 @@ def _chain(layers: Any) -> Chain:
 
 def _copied(pairs: Pairs, ends: tuple[Rows, Rows]) -> Pairs:
     gap = None if pairs.told else pairs.gap + 0.0
-    copy = Pairs(pairs.nngp + 0.0, pairs.ntk + 0.0, gap, pairs.one_pass, pairs.all_pairs, pairs.own)
+    layout = pairs.one_pass, pairs.all_pairs, pairs.own, pairs.folded
+    copy = Pairs(pairs.nngp + 0.0, pairs.ntk + 0.0, gap, *layout)
     copy.twins = pairs.twins
     if gap is None:
         copy.tell(*ends)

@@ -5,11 +5,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from rmtlab.layers import _folded
+
 if TYPE_CHECKING:
     from rmtlab.layers._twins import Twins
 
-_EQUAL = 1e-15
-_DRAWN = 100.0
+_EQUAL = 1e-15  # a smaller gap between positions of one input is rounding
+_DRAWN = 100.0  # a bias of so many times the variance of all signals makes nearly one of them
 
 
 class Rows:
@@ -52,6 +54,13 @@ class Rows:
                 self._derived[key] = whole.derive(key, function)[rows]
         return self._derived[key]
 
+    def least(self, key: str, function: Callable[["Rows"], np.ndarray]) -> float:
+        """Return the least of what :meth:`derive` returns."""
+        known = f"least {key}"
+        if known not in self._derived:
+            self._derived[known] = self.derive(key, function).min()
+        return float(self._derived[known])
+
     def factor(self, key: str, function: Callable[["Rows"], np.ndarray]) -> np.ndarray:
         """Return the same beside 0, as :meth:`Pairs.outer` takes it."""
         return self.derive(f"{key} beside 0", lambda rows: beside_zero(function(rows)))
@@ -75,8 +84,9 @@ class Pairs:
     correlation, kept apart because it can't be had back from rounded kernels; where no two inputs of the
     block are nearly parallel it can, and is formed only when it is asked for. `ntk` is None where
     only covariances are followed. With `one_pass` rows and columns are the same inputs in one pass; with `own`
-    the k-th row belongs to the k-th column, and the shape is (n, p, p). `twins` are followed where a layer
-    ahead takes means over positions. Gaps are kept `sharp`, unless nobody asks for them.
+    the k-th row belongs to the k-th column, and the shape is (n, p, p). Pairs of one pass may be `folded`: each is
+    there once, in (n//2 + 1, n) or (n//2 + 1, n, p), and each input with itself in the first row. `twins` are
+    followed where a layer ahead takes means over positions. Gaps are kept `sharp`, unless nobody asks for them.
     """
 
     def __init__(
@@ -87,9 +97,10 @@ class Pairs:
         one_pass: bool = False,
         all_pairs: bool = False,
         own: bool = False,
+        folded: bool = False,
     ) -> None:
         self.nngp, self.ntk, self._gap = nngp, ntk, gap
-        self.one_pass, self.all_pairs, self.own = one_pass, all_pairs, own
+        self.one_pass, self.all_pairs, self.own, self.folded = one_pass, all_pairs, own, folded
         self.twins: Twins | None = None
         self.sharp = True
         self._ends: tuple[Rows, Rows] | None = None
@@ -97,15 +108,18 @@ class Pairs:
     @property
     def gap(self) -> Any:
         """1 − |c|."""
-        if self._ends is not None:
-            self.gap = fresh_gap(self, *self._ends)
-            if self.one_pass:
-                self.close(np.arange(len(self.nngp)))
+        self.form_gap()
         return self._gap
 
     @gap.setter
     def gap(self, values: Any) -> None:
         self._gap, self._ends = values, None
+
+    def form_gap(self) -> None:
+        """From here on carry the gap, if the kernels tell it so far."""
+        if self._ends is not None:
+            self.gap = fresh_gap(self, *self._ends)
+            self.close()
 
     @property
     def told(self) -> bool:
@@ -133,11 +147,11 @@ class Pairs:
 
     def first(self, values: np.ndarray) -> Any:
         """Return values (n1,) or (n1, p) of the first inputs so that they broadcast with the pairs."""
-        return self.like(_spread(values, self.all_pairs, 0, self.own))
+        return self.like(self._spread(values, 0))
 
     def second(self, values: np.ndarray) -> Any:
         """Return values (n2,) or (n2, p) of the second inputs so that they broadcast with the pairs."""
-        return self.like(_spread(values, self.all_pairs, 1, self.own))
+        return self.like(self._spread(values, 1))
 
     def product(self, one: np.ndarray, two: np.ndarray) -> Any:
         """Return the products of values (n1,) or (n1, p) with values (n2,) or (n2, p)."""
@@ -145,34 +159,55 @@ class Pairs:
 
     def outer(self, one: np.ndarray, two: np.ndarray) -> Any:
         """Return the same for values that stand beside 0."""
-        if one.ndim == 2 and not self.own:
+        if self._is_table(one):
             return self.inner(one, two)
         return self.first(one[..., 0]) * self.second(two[..., 0])
 
     def inner(self, one: np.ndarray, two: np.ndarray) -> Any:
         """Return Σ_k u_k v_k, k = 1, 2, over the last axis; a matrix product is faster than broadcasting."""
-        if one.ndim == 2 and not self.own:
+        if self._is_table(one):
             return self.like(one) @ self.like(two).T
         found = self.first(one[..., 0]) * self.second(two[..., 0])
         found += self.first(one[..., 1]) * self.second(two[..., 1])
         return found
 
+    def _is_table(self, one: np.ndarray) -> bool:
+        """Say whether each row, at no position, meets each column; `one` are vectors of the rows."""
+        return one.ndim == 2 and not self.own and not self.folded
+
+    def _spread(self, values: np.ndarray, side: int) -> np.ndarray:
+        if self.own:
+            return values[:, :, None] if side == 0 else values[:, None, :]
+        if self.folded:
+            return _folded.spread(values, side)
+        values = values[:, None] if side == 0 else values[None]
+        if self.all_pairs:
+            return values[..., :, None] if side == 0 else values[..., None, :]
+        return values
+
+    def fold(self) -> None:
+        """Keep each pair of one pass once."""
+        self.folded = True
+        self.nngp, self.ntk = _folded.fold(self.nngp), _folded.fold(self.ntk)
+        if not self.told:
+            self.gap = _folded.fold(self.gap)
+
+    def diagonal(self, values: Any, of_positions: bool = False) -> Any:
+        """Return a view of the entries of each input with itself and, if asked for, of equal positions alone."""
+        if self.folded:
+            return values[0]
+        return self.xp.einsum("iipp->ip" if of_positions and self.all_pairs else "ii...->i...", values)
+
     def set_own(self, rows: Rows) -> None:
         """In one pass, put the covariances of each input with itself, which are known exactly."""
         if self.one_pass:
-            i = np.arange(len(rows.moment))
-            self.nngp[i, i] = self.like(rows.moment)
-            self.close(i)
+            self.diagonal(self.nngp)[...] = self.like(rows.moment)
+            self.close()
 
-    def close(self, i: np.ndarray) -> None:
-        """Say that each of these inputs is parallel to itself at each position."""
-        if self.told:
-            return
-        if self.all_pairs:
-            p = np.arange(self.gap.shape[-1])
-            self.gap[i[:, None], i[:, None], p, p] = 0.0
-        else:
-            self.gap[i, i] = 0.0
+    def close(self, gap: float = 0.0) -> None:
+        """In one pass, say that each input is parallel to itself at each position, or what its gap there is."""
+        if self.one_pass and not self.told:
+            self.diagonal(self.gap, of_positions=True)[...] = gap
 
 
 def as_numpy(values: Any) -> np.ndarray:
@@ -217,15 +252,6 @@ def gap_of(xp: Any, difference: Any, size: Any, both_zero: Any) -> Any:
     return xp.where(some, xp.clip(ratio, 0.0, 1.0), 1.0 - both_zero)
 
 
-def _spread(values: np.ndarray, all_pairs: bool, side: int, own: bool) -> np.ndarray:
-    if own:
-        return values[:, :, None] if side == 0 else values[:, None, :]
-    values = values[:, None] if side == 0 else values[None]
-    if all_pairs:
-        return values[..., :, None] if side == 0 else values[..., None, :]
-    return values
-
-
 def shrink_correlations(pairs: Pairs, before: tuple[Rows, Rows], after: tuple[Rows, Rows]) -> None:
     """Update the gap where variances grow and covariances stay: 1 − α₁α₂|c|, α² = q/q′."""
     if pairs.told:
@@ -242,8 +268,11 @@ def shrink_correlations(pairs: Pairs, before: tuple[Rows, Rows], after: tuple[Ro
 
 
 def drawn_together(before: tuple[Rows, Rows], scale: float, shift: float) -> bool:
-    """Say whether K → scale·K + shift makes all signals nearly equal."""
-    return shift > _DRAWN * scale * max(float(rows.variance.max()) for rows in before)
+    """Say whether K → scale·K + shift makes all signals nearly equal; mostly the first of them tells."""
+    most = shift / _DRAWN
+    return all(
+        scale * rows.variance.item(0) < most and scale * float(rows.variance.max()) < most for rows in before
+    )
 
 
 def add_common(
@@ -258,7 +287,7 @@ def add_common(
         1 + c′ = cos ψ₁ cos ψ₂ (1 + c) + 2 sin²((ψ₁ + ψ₂)/2).
     """
     if pairs.told and drawn_together(before, scale, shift):
-        pairs.gap = fresh_gap(pairs, *before)
+        pairs.form_gap()
     if scale != 1:
         pairs.nngp *= scale
     if pairs.told:

@@ -9,8 +9,9 @@ import numpy as np
 from rmtlab import _checks
 from rmtlab.layers import Layer, _inputs
 from rmtlab.layers._base import dtype_name, usable_device
+from rmtlab.layers._folded import unfold
 from rmtlab.layers._place import SIGNAL, Place
-from rmtlab.layers._rows import Pairs, Rows
+from rmtlab.layers._rows import Pairs, Rows, as_numpy
 
 if TYPE_CHECKING:
     from rmtlab.networks._network import Network
@@ -73,12 +74,16 @@ class _Plan:
             steps.append((before, rows))
         return _Trace(inputs, start, steps)
 
-    def block(self, one: "_Trace", two: "_Trace", one_pass: bool, backend: "_Backend") -> tuple[Any, Any]:
+    def block(
+        self, one: "_Trace", two: "_Trace", one_pass: bool, backend: "_Backend"
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Take the pairs of some inputs through all layers."""
         first = self.places[0]
         ends = one.rows, two.rows
         pairs = _inputs.pairs(one.inputs, two.inputs, *ends, one_pass=one_pass, all_pairs=first.all_pairs)
         _settle(pairs, *ends)
+        if one_pass and not first.all_pairs:
+            pairs.fold()
         backend.adopt(pairs)
         steps = zip(self.layers, self.places, self.narrows, one.steps, two.steps, strict=False)
         for layer, place, narrows, (before1, after1), (before2, after2) in steps:
@@ -86,7 +91,11 @@ class _Plan:
                 narrow(pairs)
                 place = _narrowed(place)
             layer._carry(pairs, (before1, before2), (after1, after2), place)
-        return pairs.nngp, pairs.ntk
+        found = as_numpy(pairs.nngp), as_numpy(pairs.ntk)
+        if not one_pass:
+            return found
+        nngp, ntk = map(unfold if pairs.folded else _symmetric, found)
+        return nngp, ntk
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,10 +163,10 @@ def compute(
                 own = x2 is None and i == j
                 found = plan.block(rows, columns, own, backend)
                 for result, part in zip((nngp, ntk), found, strict=True):
-                    result[i, j] = part if isinstance(part, np.ndarray) else part.cpu().numpy()
-                    if x2 is None:
-                        result[j, i] = _symmetric(result[i, j]) if own else result[i, j].T
-    _refuse_infinite(nngp, ntk)
+                    result[i, j] = part
+                    if x2 is None and not own:
+                        result[j, i] = part.T
+        _refuse_infinite(nngp, ntk)
     return Kernel(nngp, ntk)
 
 
@@ -165,13 +174,11 @@ def _settle(pairs: Pairs, one: Rows, two: Rows) -> None:
     """Let the kernels tell the gap where no input is nearly parallel to another."""
     if pairs.one_pass and pairs.all_pairs:
         return
-    gap = pairs.gap
-    i = np.arange(len(gap)) if pairs.one_pass else np.arange(0)
-    gap[i, i] = 1.0
-    if gap.min() > _APART:
+    pairs.close(1.0)
+    if pairs.gap.min() > _APART:
         pairs.tell(one, two)
     else:
-        pairs.close(i)
+        pairs.close()
 
 
 def narrow(pairs: Pairs) -> None:
@@ -201,8 +208,8 @@ def _symmetric(square: np.ndarray) -> np.ndarray:
 
 def _refuse_infinite(nngp: np.ndarray, ntk: np.ndarray) -> None:
     for values, name in ((nngp, "nngp"), (ntk, "ntk")):
-        if not np.isfinite(values.min()) or not np.isfinite(values.max()):
-            lost = values.size - np.count_nonzero(np.isfinite(values))
+        lost = 0 if np.isfinite(values.sum()) else values.size - np.count_nonzero(np.isfinite(values))
+        if lost:
             raise ValueError(
                 f"The {name} kernel leaves the range of {values.dtype}, whose largest number is "
                 f"{np.finfo(values.dtype).max:.1e}, at {lost} of its {values.size} pairs. {_MEND}"

@@ -1,0 +1,45 @@
+"""Pairs of inputs with each other, folded so that each is there once and all rows are of one length.
+
+Row s holds the pairs of i with i + s, counted modulo n, for s = 0 … n/2: half of the square and, for an even number
+of inputs, half a row twice.
+"""
+
+import numpy as np
+
+
+def fold(square: np.ndarray) -> np.ndarray:
+    """Return the pairs (n//2 + 1, n, …) of a symmetric table (n, n, …)."""
+    return _band(np.concatenate([square, square], axis=1)).copy()
+
+
+def unfold(folded: np.ndarray) -> np.ndarray:
+    """Return the symmetric table of folded pairs."""
+    n = folded.shape[1]
+    twice = np.zeros((n, 2 * n, *folded.shape[2:]), dtype=folded.dtype)
+    band = _band(twice)
+    band[...] = folded
+    if n % 2 == 0:
+        band[-1, n // 2 :] = 0.0
+    once = twice[:, :n] + twice[:, n:]
+    square = once + once.swapaxes(0, 1)
+    np.einsum("ii...->i...", square)[...] = folded[0]
+    return square
+
+
+def spread(values: np.ndarray, side: int) -> np.ndarray:
+    """Return values (n, …) of the first or the second inputs so that they broadcast with folded pairs."""
+    if side == 0:
+        return values[None]
+    twice = np.concatenate([values, values])
+    return _view(twice, len(values), twice.strides[0], twice.strides)
+
+
+def _band(twice: np.ndarray) -> np.ndarray:
+    """Return the view of tables side by side, (n, 2n, …), whose row s is their s-th diagonal."""
+    down, right, *within = twice.strides
+    return _view(twice, len(twice), right, (down + right, *within))
+
+
+def _view(twice: np.ndarray, n: int, row: int, others: tuple[int, ...]) -> np.ndarray:
+    within = twice.shape[twice.ndim - len(others) + 1 :]
+    return np.ndarray((n // 2 + 1, n, *within), twice.dtype, twice, strides=(row, *others))
