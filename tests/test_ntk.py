@@ -309,6 +309,30 @@ def test_inputs_that_mix_are_seen():
         ntk.empirical(Mixing().double(), normal(4), method="layerwise")
 
 
+def scaled_by_a_weight(module, *given):
+    return given[-1] * module[0].weight.norm()
+
+
+@pytest.mark.parametrize("way", ["hook", "pre-hook", "forward"])
+def test_dense_layers_that_were_changed_are_tried(way):
+    """Evidence: brute force; what holds by construction no longer does where a hook or a new forward steps in."""
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Linear(4, 5), nn.Tanh(), nn.Linear(5, 2)).double()
+    if way == "hook":
+        module.register_forward_hook(lambda self, args, out: scaled_by_a_weight(self, out))
+    elif way == "pre-hook":
+        module[2].register_forward_pre_hook(lambda _, args: scaled_by_a_weight(module, *args))
+    else:
+        plain = module.forward
+        module.forward = lambda x: scaled_by_a_weight(module, plain(x))
+    expected = brute_force(module, normal(4), normal(4))
+    np.testing.assert_allclose(
+        ntk.empirical(module, normal(4)), expected, rtol=0, atol=1e-12 * np.abs(expected).max()
+    )
+    with pytest.raises(ValueError, match="layer-wise identity does not hold"):
+        ntk.empirical(module, normal(4), method="layerwise")
+
+
 def test_noise_is_drawn_once_a_pass():
     """Evidence: closed form; a linear network with dropout on x has Θ = σ_w² Σ x² m m'/d: the diagonal of one pass
     is σ_w² m² there, μ₂ in the mean, and independent passes have the mean 1. N masks: standard error √(1/N)."""

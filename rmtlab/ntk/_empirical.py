@@ -33,8 +33,8 @@ def empirical(
       ``torch.func`` can't transform (recurrent ones) get a backward pass a row.
 
     "auto" takes the first where it holds and the second elsewhere. It holds where every parameter acts only
-    inside the layer that owns it and inputs do not mix; this is looked up in a trial run with two inputs,
-    and one gradient is compared with autograd's.
+    inside the layer that owns it and inputs do not mix: by construction where dense and elementwise layers
+    follow each other; else this is looked up in a trial run, and one gradient is compared with autograd's.
 
     Parameters
     ----------

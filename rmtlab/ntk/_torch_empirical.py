@@ -118,9 +118,9 @@ def _kept_buffers(module: nn.Module) -> Iterator[None]:
 def _at_once(probe: "_torch_layerwise.Probe", *, mean: bool) -> np.ndarray:
     found = _torch_layerwise.merged(probe.gradients) if mean else probe.gradients
     products = _torch_layerwise.gram(found, found)
-    n, q, *_ = products.shape
+    q, n, *_ = products.shape
     square = products.view(n * q, n * q)
-    theta = (square + square.T).mul_(0.5).view(n, q, n, q).transpose(1, 2).cpu()
+    theta = (square + square.T).mul_(0.5).view(q, n, q, n).permute(1, 3, 0, 2).cpu()
     return (theta[:, :, 0, 0] / probe.size.outputs if mean else theta.contiguous()).numpy()
 
 
@@ -165,8 +165,8 @@ def _by_jacobian(
 
     def gram(a: Tensor, b: Tensor) -> Tensor:
         if mean:
-            return (a.flatten(1) @ b.flatten(1).T)[:, None, :, None]
-        return (a.flatten(0, 1) @ b.flatten(0, 1).T).view(*a.shape[:2], *b.shape[:2])
+            return (a.flatten(1) @ b.flatten(1).T)[None, :, None]
+        return (a.flatten(0, 1) @ b.flatten(0, 1).T).view(*a.shape[:2], *b.shape[:2]).permute(1, 0, 3, 2)
 
     result = _Result(len(x1), None if x2 is None else len(x2), o, mean, module)
     left = parts(len(x1))
@@ -185,9 +185,9 @@ class _Result:
         self.values = np.zeros((n1, n1 if n2 is None else n2, q, q), dtype)
 
     def add(self, rows: Block, columns: Block, products: Tensor) -> None:
-        """Add (n1, o, n2, o) products, and their mirror image where rows and columns are the same inputs."""
+        """Add (o, n1, o, n2) products, and their mirror image where rows and columns are the same inputs."""
         (i, a), (j, b) = rows, columns
-        values, found = torch.from_numpy(self.values), products.cpu().transpose(1, 2)
+        values, found = torch.from_numpy(self.values), products.cpu().permute(1, 3, 0, 2)
         if self.mean:
             a = b = slice(0, 1)
         if self.one_pass:

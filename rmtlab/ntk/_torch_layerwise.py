@@ -20,11 +20,20 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vjp, vmap
 
-from rmtlab._torch_layers import ConvolutionModule, DenseModule, LinearModule
+from rmtlab._torch_layers import (
+    ActivationModule,
+    ConvolutionModule,
+    DenseModule,
+    LinearModule,
+    NetworkModule,
+)
 
 Calls = dict[nn.Module, list[tuple[Tensor, Tensor]]]
 
 _AT_ONCE = 128
+_CONTAINERS = {NetworkModule, nn.ModuleList, nn.Sequential}
+_ELEMENTWISE = {ActivationModule, nn.Identity, nn.ReLU, nn.Tanh, nn.Sigmoid, nn.GELU, nn.SiLU, nn.Softplus}
+_PLAIN = {*_CONTAINERS, *_ELEMENTWISE, DenseModule, nn.Linear}
 
 
 class NotLayerwise(Exception):
@@ -37,80 +46,80 @@ class TooLarge(Exception):
 
 @dataclass
 class Outer:
-    """Gradients Σ_t b_{o,t} a_tᵀ of one layer: signals `a` (n, T, m) and errors `b` (n, o, T, k)."""
+    """Gradients Σ_t b_{o,t} a_tᵀ of one layer: signals `a` (n, T, m) and errors `b` (o, n, T, k)."""
 
     a: Tensor
     b: Tensor
 
     def gram(self, other: "Outer") -> Tensor:
-        """Return the inner products, (n1, o, n2, o)."""
-        (n1, o1, t1, _), (n2, o2, t2, _) = self.b.shape, other.b.shape
+        """Return the inner products, (o, n1, o, n2)."""
+        (o1, n1, t1, _), (o2, n2, t2, _) = self.b.shape, other.b.shape
         errors = self.b.flatten(0, 2) @ other.b.flatten(0, 2).T
         signals = self.a.flatten(0, 1) @ other.a.flatten(0, 1).T
-        products = errors.view(n1, o1, t1, n2, o2, t2).mul_(signals.view(n1, 1, t1, n2, 1, t2))
-        return products.sum((2, 5)) if t1 * t2 > 1 else products.view(n1, o1, n2, o2)
+        products = errors.view(o1, n1, t1, o2, n2, t2).mul_(signals.view(1, n1, t1, 1, n2, t2))
+        return products.sum((2, 5)) if t1 * t2 > 1 else products.view(o1, n1, o2, n2)
 
     def rows(self) -> "Rows":
         """Return the gradients themselves."""
-        return Rows(torch.einsum("notk,ntm->nokm", self.b, self.a).flatten(2))
+        return Rows(torch.einsum("ontk,ntm->onkm", self.b, self.a).flatten(2))
 
     def merged(self) -> "Outer":
         """Return the gradients of all outputs side by side, as if of one."""
-        return Outer(self.a, self.b.transpose(1, 2).flatten(2)[:, None])
+        return Outer(self.a, self.b.permute(1, 2, 0, 3).flatten(2)[None])
 
     @property
     def example(self) -> Tensor:
-        """A tensor (n, o, …)."""
+        """A tensor (o, n, …)."""
         return self.b
 
     def first(self) -> "Outer":
         """Return the gradients at the first input."""
-        return Outer(self.a[:1], self.b[:1])
+        return Outer(self.a[:1], self.b[:, :1])
 
     @property
     def size(self) -> int:
         """Numbers held for an input."""
-        return self.a[0].numel() + self.b[0].numel()
+        return self.a[0].numel() + self.b[:, 0].numel()
 
     @property
     def pair_size(self) -> int:
         """Numbers needed on the way for a pair of inputs."""
-        return (self.b.shape[1] * self.b.shape[2]) ** 2
+        return (self.b.shape[0] * self.b.shape[2]) ** 2
 
 
 @dataclass
 class Rows:
-    """Gradients of one layer themselves: `g` (n, o, P)."""
+    """Gradients of one layer themselves: `g` (o, n, P)."""
 
     g: Tensor
 
     def gram(self, other: "Rows") -> Tensor:
-        """Return the inner products, (n1, o, n2, o)."""
+        """Return the inner products, (o, n1, o, n2)."""
         products = self.g.flatten(0, 1) @ other.g.flatten(0, 1).T
         return products.view(*self.g.shape[:2], *other.g.shape[:2])
 
     def merged(self) -> "Rows":
         """Return the gradients of all outputs side by side, as if of one."""
-        return Rows(self.g.flatten(1)[:, None])
+        return Rows(self.g.transpose(0, 1).flatten(1)[None])
 
     @property
     def example(self) -> Tensor:
-        """A tensor (n, o, …)."""
+        """A tensor (o, n, …)."""
         return self.g
 
     def first(self) -> "Rows":
         """Return the gradients at the first input."""
-        return Rows(self.g[:1])
+        return Rows(self.g[:, :1])
 
     @property
     def size(self) -> int:
         """Numbers held for an input."""
-        return self.g[0].numel()
+        return self.g[:, 0].numel()
 
     @property
     def pair_size(self) -> int:
         """Numbers needed on the way for a pair of inputs."""
-        return self.g.shape[1] ** 2
+        return self.g.shape[0] ** 2
 
 
 Gradients = dict[nn.Module, Outer | Rows]
@@ -147,7 +156,7 @@ def _with_outputs(module: nn.Module, x: Tensor, memory: float = inf) -> tuple[Gr
 
 
 def gram(left: Gradients, right: Gradients) -> Tensor:
-    """Return the tangent kernel (n1, o, n2, o), the sum over the layers that both sides pass through."""
+    """Return the tangent kernel (o, n1, o, n2), the sum over the layers that both sides pass through."""
     some, other = (next(iter(side.values())).example for side in (left, right))
     total = some.new_zeros(*some.shape[:2], *other.shape[:2])
     for layer in left:
@@ -200,7 +209,7 @@ def _tried(module: nn.Module, x: Tensor, memory: float) -> Probe | None:
     if not _is_known(module) and not _acts_alone(module, x, out):
         return None
     first = {layer: block.first() for layer, block in found.items()}
-    if not _holds(module, gram(first, first)[0, :, 0, :], out):
+    if not _is_plain(module) and not _holds(module, gram(first, first)[:, 0, :, 0], out):
         return None
     item = out.element_size()
     size = Size(
@@ -220,6 +229,14 @@ def _holds(module: nn.Module, theta: Tensor, out: Tensor) -> bool:
     gradient = torch.autograd.grad(mixture, trained, allow_unused=True, materialize_grads=True)
     honest = sum(float(g.flatten() @ g.flatten()) for g in gradient)
     return abs(float(mix @ theta.detach() @ mix) - honest) <= torch.finfo(out.dtype).eps ** 0.6 * honest
+
+
+def _is_plain(module: nn.Module) -> bool:
+    """Whether the identity holds by construction: dense and elementwise layers in a row, as they were made."""
+    return all(
+        type(m) in _PLAIN and not (m._forward_hooks or m._forward_pre_hooks or "forward" in vars(m))
+        for m in module.modules()
+    )
 
 
 def _is_known(module: nn.Module) -> bool:
@@ -282,16 +299,15 @@ def _recorded(module: nn.Module) -> Iterator[Calls]:
 
 
 def _errors(out: Tensor, places: list[Tensor]) -> list[Tensor]:
-    """Return ∂f_o/∂z at every place, (n, o, …), for all inputs at once: they do not meet."""
+    """Return ∂f_o/∂z at every place, (o, n, …), for all inputs at once: they do not meet."""
     n, o = out.shape
     one_each = torch.eye(o, dtype=out.dtype, device=out.device)[:, None].expand(o, n, o)
     try:
         with warnings.catch_warnings(action="ignore"):  # an operation may be slow under vmap
-            found = _pulled(out, places, one_each, is_grads_batched=True)
+            return list(_pulled(out, places, one_each, is_grads_batched=True))
     except RuntimeError:
         passes = [_pulled(out, places, only) for only in one_each]
-        found = [torch.stack(of_place) for of_place in zip(*passes, strict=True)]
-    return [errors.transpose(0, 1) for errors in found]
+        return [torch.stack(of_place) for of_place in zip(*passes, strict=True)]
 
 
 def _pulled(out: Tensor, places: list[Tensor], cotangent: Tensor, **options: bool) -> Sequence[Tensor]:
@@ -308,12 +324,16 @@ def _of_layer(layer: nn.Module, made: list[tuple[Tensor, Tensor]]) -> Outer | Ro
         parts = [(_patches(layer, a), b.flatten(3).transpose(2, 3)) for a, b in made]
     else:
         return Rows(torch.stack([_own_rows(layer, a, b) for a, b in made]).sum(0))
-    a = torch.cat([_with_bias(layer, a) for a, _ in parts], 1)
-    b = torch.cat([b for _, b in parts], 2)
+    a = _joined([_with_bias(layer, a) for a, _ in parts], 1)
+    b = _joined([b for _, b in parts], 2)
     (t, m), k = a.shape[1:], b.shape[3]
     if t > 1 and t * t * (m + k) >= m * k:
         return Outer(a, b).rows()
     return Outer(a, b)
+
+
+def _joined(tensors: list[Tensor], axis: int) -> Tensor:
+    return torch.cat(tensors, axis) if len(tensors) > 1 else tensors[0]
 
 
 def _by_position(tensor: Tensor, axis: int, before: int) -> Tensor:
@@ -328,7 +348,7 @@ def _with_bias(layer: nn.Module, a: Tensor) -> Tensor:
         parts.append(a * getattr(layer, "weight_scale", 1.0))
     if layer.bias is not None and layer.bias.requires_grad:
         parts.append(a.new_full((*a.shape[:-1], 1), getattr(layer, "bias_scale", 1.0)))
-    return torch.cat(parts, -1) if len(parts) > 1 else parts[0]
+    return _joined(parts, -1)
 
 
 def _patches(layer: "ConvolutionModule | nn.Conv1d | nn.Conv2d", a: Tensor) -> Tensor:
@@ -347,7 +367,7 @@ def _patches(layer: "ConvolutionModule | nn.Conv1d | nn.Conv2d", a: Tensor) -> T
 
 
 def _own_rows(layer: nn.Module, a: Tensor, b: Tensor) -> Tensor:
-    """Return the gradients of one layer's own parameters, (n, o, P), from its own small Jacobian.
+    """Return the gradients of one layer's own parameters, (o, n, P), from its own small Jacobian.
 
     Layers inside it keep theirs, which ask for gradients: the result is cut off from them.
     """
@@ -358,4 +378,4 @@ def _own_rows(layer: nn.Module, a: Tensor, b: Tensor) -> Tensor:
         (pulled,) = vmap(pull)(errors)
         return torch.cat([g.reshape(len(g), -1) for g in pulled.values()], 1)
 
-    return vmap(of_one)(a, b).detach()
+    return vmap(of_one, in_dims=(0, 1), out_dims=1)(a, b).detach()
