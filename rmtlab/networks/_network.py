@@ -176,12 +176,12 @@ class Network:
         K⁰ = Θ⁰ = σ_w² x₁·x₂/d + σ_b² for a first Dense, and then layer by layer as each of them says.
 
         Pairs travel through all layers in blocks, so that beyond the result the memory is that of a
-        few blocks. With ``x2=None`` only half of them do. The correlation's distance from 1 is carried
+        few blocks. With ``x2=None`` each goes once. The correlation's distance from 1 is carried
         beside the kernels: inputs that are nearly parallel, opposite, equal, or of very different size
         keep their digits. Where a mean over positions lies ahead, so are the differences of inputs that
         nearly agree. With closed forms, errors are below 1e-9 of √(K_ii K_jj), unless the network is
-        chaotic, which amplifies any rounding, or different positions of one input are nearly parallel
-        without being equal.
+        chaotic, which amplifies any rounding, different positions of one input are nearly parallel
+        without being equal, or the logits of an attention are so large that a rounding moves them.
 
         Parameters
         ----------
