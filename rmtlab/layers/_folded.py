@@ -4,6 +4,8 @@ Row s holds the pairs of i with i + s, counted modulo n, for s = 0 … n/2: half
 of inputs, half a row twice.
 """
 
+from typing import Any
+
 import numpy as np
 
 
@@ -26,12 +28,16 @@ def unfold(folded: np.ndarray) -> np.ndarray:
     return square
 
 
-def spread(values: np.ndarray, side: int) -> np.ndarray:
-    """Return values (n, …) of the first or the second inputs so that they broadcast with folded pairs."""
+def spread(values: Any, side: int) -> Any:
+    """Return an array or tensor (n, …) of the first or the second inputs so that it broadcasts with folded pairs."""
     if side == 0:
         return values[None]
-    twice = np.concatenate([values, values])
-    return _view(twice, len(values), twice.strides[0], twice.strides)
+    n = len(values)
+    if isinstance(values, np.ndarray):
+        twice = np.concatenate([values, values])
+        return _view(twice, n, twice.strides[0], twice.strides)
+    twice = values.repeat(2, *(1,) * (values.ndim - 1))
+    return twice.as_strided((n // 2 + 1, *values.shape), (twice.stride(0), *twice.stride()))
 
 
 def _band(twice: np.ndarray) -> np.ndarray:

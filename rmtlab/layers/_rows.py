@@ -147,11 +147,11 @@ class Pairs:
 
     def first(self, values: np.ndarray) -> Any:
         """Return values (n1,) or (n1, p) of the first inputs so that they broadcast with the pairs."""
-        return self.like(self._spread(values, 0))
+        return self._spread(self.like(values), 0)
 
     def second(self, values: np.ndarray) -> Any:
         """Return values (n2,) or (n2, p) of the second inputs so that they broadcast with the pairs."""
-        return self.like(self._spread(values, 1))
+        return self._spread(self.like(values), 1)
 
     def product(self, one: np.ndarray, two: np.ndarray) -> Any:
         """Return the products of values (n1,) or (n1, p) with values (n2,) or (n2, p)."""
@@ -175,7 +175,7 @@ class Pairs:
         """Say whether each row, at no position, meets each column; `one` are vectors of the rows."""
         return one.ndim == 2 and not self.own and not self.folded
 
-    def _spread(self, values: np.ndarray, side: int) -> np.ndarray:
+    def _spread(self, values: Any, side: int) -> Any:
         if self.own:
             return values[:, :, None] if side == 0 else values[:, None, :]
         if self.folded:
