@@ -453,6 +453,19 @@ def test_sizes_and_signs_that_attention_tells_apart(first, means):
             assert_close(net.kernel(x), expected, 1e-9)
 
 
+@pytest.mark.parametrize("second", ["cos", "sin", "erf"])
+def test_attention_to_large_inputs_whose_positions_nearly_agree(second):
+    """A rounding of the kernel moves the logits by 1e-3, of both inputs alike."""
+    values, net = bent_again("attention", "pool", "abs", second)
+    for size in (1e-15, 6e-14, 1e-12):
+        x = np.stack([1e-6 * U, 1e6 * (U[:, [0, 0, 0, 0]] + size * P)])
+        with mpmath.workdps(exact.DIGITS):
+            expected = values(x)
+        assert_close(net.kernel(x), expected, 1e-9)
+        across = net.kernel(x, x[::-1])
+        assert_close(type(across)(across.nngp[:, ::-1], across.ntk[:, ::-1]), expected, 1e-9)
+
+
 @pytest.mark.parametrize("scale", [1e-3, 1e-5, 1e-7])
 def test_transformers_of_small_inputs(scale):
     """Biases make all inputs, and all positions, nearly equal."""

@@ -167,7 +167,8 @@ class Attention(Layer):
             looks = before[0].extra.matrices[i][at]
             strayed = looks - before[1].extra.matrices[j][of]
             others = before[1].moment[j]
-            mixed = ratio * as_numpy(kernel[block]) - others
+            most = np.sqrt(np.maximum(gram.diagonal(), 0.0))[:, None] * np.sqrt(others.diagonal())
+            mixed = np.clip(ratio * as_numpy(kernel[block]) - others, -most, most)
             apart = ((looks @ gram + 2 * strayed @ mixed.T) * looks + strayed @ others * strayed).sum(axis=-1)
             root1, root2 = after[0].root[i][at], after[1].root[j][of]
             apart = self.value_var * self.output_var * apart - (root1 - root2) ** 2
