@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import rmtlab as rl
-from rmtlab.layers import Activation, Dense, Noise, State
+from rmtlab.layers import Activation, Dense, LayerNorm, Noise, State, _duals
 from rmtlab.networks import CNN, ResNet, serial
 
 RNG = np.random.default_rng(0)
@@ -214,26 +214,55 @@ def test_kernel_is_the_propagated_state(name):
     )
 
 
-ALIKE = np.concatenate([X[:4], X[:1], -X[1:2], X[2:3] * (1 + 1e-9)]), np.concatenate([X[:6], X[:2] + 1e-7])
 FOLDED = {
     "relu": NETS["relu"],
     "erf": NETS["erf"],
     "tanh": NETS["tanh"],
+    "standard": NETS["standard"],
+    "dropout": NETS["dropout"],
+    "shared noise": rl.MLP(2, "erf", 1.6, 0.1, noise=rl.noise.Dropout(keep=0.8, shared=True)),
     "residual": ResNet(2, "relu", 2.0, 0.1, size=None),
+    "normalised": serial(Dense(2.0, 0.1), LayerNorm(), Activation("gelu"), Dense(2.0)),
     "convolution": CNN(2, "erf", 2.0, 0.1, dimensions=1),
+}
+SOME = {
+    "1": X[:1],
+    "2": X[:2],
+    "7": X[:7],
+    "8": X[:8],
+    "7, alike": np.concatenate([X[:4], X[:1], -X[1:2], X[2:3] * (1 + 1e-9)]),
+    "8, alike": np.concatenate([X[:6], X[:2] + 1e-7]),
 }
 
 
+@pytest.mark.parametrize("some", SOME)
 @pytest.mark.parametrize("name", FOLDED)
-@pytest.mark.parametrize("x", [X[:7], X[:8], *ALIKE], ids=["odd", "even", "odd, alike", "even, alike"])
-@pytest.mark.parametrize("options", [{}, {"block": 1}, {"block": 2}, {"device": "cpu"}], ids=str)
-def test_inputs_with_themselves_are_folded_rightly(name, x, options):
-    """Symmetry: pairs that are computed once agree with those computed twice, for odd and even numbers of inputs."""
+def test_pairs_that_go_once_are_those_of_the_propagated_state(name, some):
+    """Contract: blocks on the diagonal hold each pair once, states hold it twice; odd and even numbers of inputs."""
+    x, width = SOME[some], 100 if name == "standard" else None
     x = x.reshape(-1, 3, 4) if name == "convolution" else x
-    folded, twice = FOLDED[name].kernel(x, **options), FOLDED[name].kernel(x, x.copy())
-    for a, b in ((folded.nngp, twice.nngp), (folded.ntk, twice.ntk)):
-        np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-12 * np.max(np.abs(b)))
-        np.testing.assert_array_equal(a, a.T)
+    state = FOLDED[name].propagate(State.from_inputs(x, width=width))
+    ways = [
+        {},
+        {"device": "cpu"},
+        {"dtype": "float32"},
+        *({"block": n} for n in (1, 2) if "shared" not in name),
+    ]
+    for options in ways:
+        found = FOLDED[name].kernel(x, width=width, **options)
+        tolerance = 3e-5 if "dtype" in options else 1e-11
+        for a, b in ((found.nngp, state.nngp), (found.ntk, state.ntk)):
+            np.testing.assert_allclose(a, b, rtol=0, atol=tolerance * np.max(np.abs(b)))
+            np.testing.assert_array_equal(a, a.T)
+
+
+def test_pairs_go_once(monkeypatch):
+    """Contract: half the work; n(n + 1)/2 pairs of n inputs pass an activation, and b/2 more for a block of b."""
+    sizes = []
+    carry = _duals.carry
+    monkeypatch.setattr(_duals, "carry", lambda *given: sizes.append(given[1].nngp.size) or carry(*given))
+    rl.MLP(1, "relu", 2.0).kernel(X, block=10)
+    assert sum(sizes) == 70 * 71 // 2 + 7 * 5
 
 
 @pytest.mark.parametrize("name", NETS)

@@ -6,6 +6,7 @@ from scipy.linalg import expm
 
 import rmtlab as rl
 from rmtlab import nngp, ntk
+from rmtlab._torch_layers import ActivationModule
 
 torch = pytest.importorskip("torch")
 nn = torch.nn
@@ -254,7 +255,8 @@ def kept_state(module):
     )
 
 
-def test_a_parameter_that_is_one_number_counts():
+@pytest.mark.parametrize("method", ["layerwise", "jacobian"])
+def test_a_parameter_that_is_one_number_counts(method):
     """Evidence: brute force. A learned factor, as ReZero's, is a tensor without axes."""
 
     class Factor(nn.Module):
@@ -267,7 +269,7 @@ def test_a_parameter_that_is_one_number_counts():
             return self.scale * self.inner(x)
 
     module, x = Factor().double(), torch.as_tensor(X)
-    assert ntk.empirical(module, x, outputs="full") == pytest.approx(brute_force(module, x, x), rel=1e-10)
+    assert ntk.empirical(module, x, method=method) == pytest.approx(brute_force(module, x, x), rel=1e-10)
 
 
 class Counting(Shared):
@@ -309,28 +311,98 @@ def test_inputs_that_mix_are_seen():
         ntk.empirical(Mixing().double(), normal(4), method="layerwise")
 
 
-def scaled_by_a_weight(module, *given):
-    return given[-1] * module[0].weight.norm()
-
-
-@pytest.mark.parametrize("way", ["hook", "pre-hook", "forward"])
-def test_dense_layers_that_were_changed_are_tried(way):
-    """Evidence: brute force; what holds by construction no longer does where a hook or a new forward steps in."""
+def chain():
     torch.manual_seed(0)
-    module = nn.Sequential(nn.Linear(4, 5), nn.Tanh(), nn.Linear(5, 2)).double()
-    if way == "hook":
-        module.register_forward_hook(lambda self, args, out: scaled_by_a_weight(self, out))
-    elif way == "pre-hook":
-        module[2].register_forward_pre_hook(lambda _, args: scaled_by_a_weight(module, *args))
-    else:
-        plain = module.forward
-        module.forward = lambda x: scaled_by_a_weight(module, plain(x))
+    return nn.Sequential(nn.Linear(4, 5), nn.Tanh(), nn.Linear(5, 4)).double()
+
+
+def with_method(name):
+    module, owner = chain(), None
+    norm = module[0].weight.norm
+    owner = module if name == "forward" else module[1]
+    before = getattr(owner, name)
+    setattr(owner, name, lambda *x: before(*x) * norm())
+    return module
+
+
+def with_hook(register):
+    module = chain()
+    register(module, lambda *given: module[0].weight.norm() * (given[2] if len(given) == 3 else given[1][0]))
+    return module
+
+
+def tied_to_the_first(name):
+    module = chain()
+    value = module[0].weight.T if name == "weight" else module[0].weight[0, :] * 2.0
+    delattr(module[2], name)
+    setattr(module[2], name, value)
+    return module
+
+
+def clipped():
+    module = chain()
+    module[2].register_full_backward_pre_hook(lambda _, errors: (errors[0] / errors[0].norm(),))
+    return module
+
+
+def bent_by(make):
+    inner = chain()
+    return nn.Sequential(inner[0], ActivationModule(make(inner[0])), inner[2])
+
+
+def scaled_by_another():
+    net = rl.MLP(1, "tanh").sample(5, in_features=4, out_features=4, dtype="float64")
+    net.layers[2].weight_scale = net.layers[0].weight.norm()
+    return net
+
+
+CHANGED = {
+    "forward": lambda: with_method("forward"),
+    "call": lambda: with_method("_call_impl"),
+    "hook": lambda: with_hook(lambda m, f: m.register_forward_hook(f)),
+    "pre-hook": lambda: with_hook(lambda m, f: m[2].register_forward_pre_hook(f)),
+    "tied weight": lambda: tied_to_the_first("weight"),
+    "tied bias": lambda: tied_to_the_first("bias"),
+    "activation with a weight": lambda: bent_by(lambda dense: lambda z: torch.tanh(z) * dense.weight.norm()),
+    "scale": scaled_by_another,
+}
+
+
+@pytest.mark.parametrize("name", CHANGED)
+def test_dense_layers_that_were_changed_are_tried(name):
+    """Evidence: brute force; what holds by construction no longer does where somebody put a hand to a layer."""
+    module = CHANGED[name]()
     expected = brute_force(module, normal(4), normal(4))
-    np.testing.assert_allclose(
-        ntk.empirical(module, normal(4)), expected, rtol=0, atol=1e-12 * np.abs(expected).max()
-    )
+    found = ntk.empirical(module, normal(4))
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12 * np.abs(expected).max())
     with pytest.raises(ValueError, match="layer-wise identity does not hold"):
         ntk.empirical(module, normal(4), method="layerwise")
+
+
+@pytest.mark.parametrize(
+    "module", [clipped(), bent_by(lambda _: lambda z: z - z.mean(0))], ids=["clipped", "mixing"]
+)
+def test_changed_errors_and_inputs_that_meet_in_an_activation_are_seen(module):
+    """Evidence: contract; neither gradients that a hook changes nor inputs that mix are taken by construction."""
+    with pytest.raises(ValueError, match="layer-wise identity does not hold"):
+        ntk.empirical(module, normal(4), method="layerwise")
+
+
+def test_a_parameter_that_does_not_act_is_no_trouble():
+    """Evidence: brute force; beside layers that act, with more inputs than go at once."""
+
+    class Root(Shared):
+        def __init__(self):
+            super().__init__()
+            self.temperature, self.body = nn.Parameter(torch.ones(1)), chain()
+
+        def forward(self, x):
+            return self.body(x)
+
+    module, x = Root().double(), torch.tensor(np.random.default_rng(3).standard_normal((130, 4)))
+    expected = ntk.empirical(module.body, x)
+    for method in ("auto", "layerwise"):
+        np.testing.assert_allclose(ntk.empirical(module, x, method=method), expected, rtol=1e-12, atol=1e-12)
 
 
 def test_noise_is_drawn_once_a_pass():
@@ -513,6 +585,39 @@ def test_outputs_that_move_together():
 
 def small_module():
     return rl.MLP(2, "tanh", 1.5, 0.1).sample(30, in_features=5, out_features=2, dtype="float64")
+
+
+def in_two_places():
+    torch.manual_seed(0)
+    layer = nn.Linear(4, 4)
+    return nn.Sequential(layer, nn.Tanh(), layer, nn.Tanh(), nn.Linear(4, 2)).double()
+
+
+@pytest.mark.parametrize("method", ["auto", "layerwise", "jacobian"])
+def test_a_layer_in_two_places(method):
+    """Evidence: brute force; and the layer's parameters are its own again behind it."""
+    module = in_two_places()
+    expected = brute_force(module, normal(4), normal(4))
+    for _ in range(2):
+        found = ntk.empirical(module, normal(4), method=method)
+        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12 * np.abs(expected).max())
+    assert all(isinstance(p, nn.Parameter) for layer in module for p in layer._parameters.values())
+
+
+def test_linearize_a_layer_in_two_places():
+    """Evidence: limit; the error of the expansion is of second order in the step."""
+    module = in_two_places()
+    flat = ntk.linearize(module)
+    steps = [torch.randn_like(p) for p in module.parameters()]
+    errors = []
+    for size in (1e-3, 1e-4):
+        moved = in_two_places()
+        with torch.no_grad():
+            for p, d, step in zip(moved.parameters(), flat.displacement, steps, strict=True):
+                p += size * step
+                d.copy_(size * step)
+            errors.append(float((moved(normal(4)) - flat(normal(4))).norm()))
+    assert 50 < errors[0] / errors[1] < 200
 
 
 def test_linearize_is_the_tangent():

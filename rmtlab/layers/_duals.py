@@ -14,7 +14,7 @@ from rmtlab import activations
 from rmtlab.activations import _closed
 from rmtlab.activations._pair import Pair
 from rmtlab.layers import _hermite
-from rmtlab.layers._rows import Pairs, Rows, as_numpy, inverse_root, own_pairs
+from rmtlab.layers._rows import Pairs, Rows, as_numpy, in_double, inverse_root, own_pairs
 
 _APART = {8: 1e-3, 4: 0.04}  # pairs with |c| below 1 − it need no gap, for numbers of so many bytes
 _NEAR = 1e-5  # below it the gap behind an activation comes from an integral of the slope
@@ -254,10 +254,8 @@ def _by_pair(
     """By the closed form of :mod:`rmtlab.activations`, in NumPy."""
     near = _near(pairs, _NEAR, activation)
     after = _near_gap(activation, pairs, near, one, two, behind1, behind2)
-    numpy = (as_numpy(part) for part in (pairs.nngp, pairs.gap))
-    a, b, k, gap = np.broadcast_arrays(
-        as_numpy(pairs.first(one.variance)), as_numpy(pairs.second(two.variance)), *numpy
-    )
+    parts = pairs.first(one.variance), pairs.second(two.variance), pairs.nngp, pairs.gap
+    a, b, k, gap = np.broadcast_arrays(*map(in_double, parts))
     value, slope = activation._dual(Pair.near(a, b, gap, k))
     _put(pairs, value, slope)
     _direct_gap(pairs, behind1, behind2)

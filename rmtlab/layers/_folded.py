@@ -11,17 +11,17 @@ import numpy as np
 
 def fold(square: np.ndarray) -> np.ndarray:
     """Return the pairs (n//2 + 1, n, …) of a symmetric table (n, n, …)."""
-    return _band(np.concatenate([square, square], axis=1)).copy()
+    return _diagonals(np.concatenate([square, square], axis=1)).copy()
 
 
 def unfold(folded: np.ndarray) -> np.ndarray:
     """Return the symmetric table of folded pairs."""
     n = folded.shape[1]
     twice = np.zeros((n, 2 * n, *folded.shape[2:]), dtype=folded.dtype)
-    band = _band(twice)
-    band[...] = folded
+    diagonals = _diagonals(twice)
+    diagonals[...] = folded
     if n % 2 == 0:
-        band[-1, n // 2 :] = 0.0
+        diagonals[-1, n // 2 :] = 0.0
     once = twice[:, :n] + twice[:, n:]
     square = once + once.swapaxes(0, 1)
     np.einsum("ii...->i...", square)[...] = folded[0]
@@ -32,20 +32,16 @@ def spread(values: Any, side: int) -> Any:
     """Return an array or tensor (n, …) of the first or the second inputs so that it broadcasts with folded pairs."""
     if side == 0:
         return values[None]
-    n = len(values)
+    shape = (len(values) // 2 + 1, *values.shape)
     if isinstance(values, np.ndarray):
         twice = np.concatenate([values, values])
-        return _view(twice, n, twice.strides[0], twice.strides)
+        return np.ndarray(shape, twice.dtype, twice, strides=(twice.strides[0], *twice.strides))
     twice = values.repeat(2, *(1,) * (values.ndim - 1))
-    return twice.as_strided((n // 2 + 1, *values.shape), (twice.stride(0), *twice.stride()))
+    return twice.as_strided(shape, (twice.stride(0), *twice.stride()))
 
 
-def _band(twice: np.ndarray) -> np.ndarray:
+def _diagonals(twice: np.ndarray) -> np.ndarray:
     """Return the view of tables side by side, (n, 2n, …), whose row s is their s-th diagonal."""
-    down, right, *within = twice.strides
-    return _view(twice, len(twice), right, (down + right, *within))
-
-
-def _view(twice: np.ndarray, n: int, row: int, others: tuple[int, ...]) -> np.ndarray:
-    within = twice.shape[twice.ndim - len(others) + 1 :]
-    return np.ndarray((n // 2 + 1, n, *within), twice.dtype, twice, strides=(row, *others))
+    n, _, *within = twice.shape
+    down, right, *inner = twice.strides
+    return np.ndarray((n // 2 + 1, n, *within), twice.dtype, twice, strides=(right, down + right, *inner))

@@ -16,7 +16,7 @@ from rmtlab import activations
 from rmtlab.activations import _mehler
 from rmtlab.activations._namespace import NUMPY
 from rmtlab.activations._pair import Pair
-from rmtlab.layers._rows import Pairs, Rows, as_numpy, inverse_root
+from rmtlab.layers._rows import Pairs, Rows, as_numpy, in_double, inverse_root
 
 _TERMS = 256
 _LEVELS = (12, 24, 48, 96, 160, _TERMS)  # even, so that the last term of an odd function is in
@@ -94,7 +94,7 @@ def _certified(
     """Overwrite those entries by the activation's own dual."""
     where = as_numpy(which)
     parts = (pairs.first(one.variance), pairs.second(two.variance), pairs.gap, pairs.nngp)
-    a, b, gap, k = (np.broadcast_to(as_numpy(part), where.shape)[where] for part in parts)
+    a, b, gap, k = (np.broadcast_to(in_double(part), where.shape)[where] for part in parts)
     found = activation._dual(Pair.near(a, b, gap, k))
     value[which], slope[which] = (pairs.like(np.asarray(part)) for part in found)
 

@@ -30,6 +30,7 @@ class Rows:
         self.gap = gap
         self.extra: Any = None
         self._derived: dict[Any, np.ndarray] = {}
+        self._least: dict[str, float] = {}
         self._whole: tuple[Rows, slice] | None = None
 
     @property
@@ -56,10 +57,9 @@ class Rows:
 
     def least(self, key: str, function: Callable[["Rows"], np.ndarray]) -> float:
         """Return the least of what :meth:`derive` returns."""
-        known = f"least {key}"
-        if known not in self._derived:
-            self._derived[known] = self.derive(key, function).min()
-        return float(self._derived[known])
+        if key not in self._least:
+            self._least[key] = float(self.derive(key, function).min())
+        return self._least[key]
 
     def factor(self, key: str, function: Callable[["Rows"], np.ndarray]) -> np.ndarray:
         """Return the same beside 0, as :meth:`Pairs.outer` takes it."""
@@ -215,6 +215,11 @@ def as_numpy(values: Any) -> np.ndarray:
     return values if isinstance(values, np.ndarray) else values.detach().cpu().numpy()
 
 
+def in_double(values: Any) -> np.ndarray:
+    """Return the same in float64, as the duals of activations want it."""
+    return as_numpy(values).astype(np.float64, copy=False)
+
+
 def beside_zero(values: np.ndarray) -> np.ndarray:
     """Return the values and 0 on a last axis."""
     found = np.zeros((*values.shape, 2))
@@ -268,7 +273,7 @@ def shrink_correlations(pairs: Pairs, before: tuple[Rows, Rows], after: tuple[Ro
 
 
 def drawn_together(before: tuple[Rows, Rows], scale: float, shift: float) -> bool:
-    """Say whether K → scale·K + shift makes all signals nearly equal; mostly the first of them tells."""
+    """Say whether K → scale·K + shift makes all signals nearly equal: mostly the first denies it already."""
     most = shift / _DRAWN
     return all(
         scale * rows.variance.item(0) < most and scale * float(rows.variance.max()) < most for rows in before

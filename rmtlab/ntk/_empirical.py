@@ -30,11 +30,13 @@ def empirical(
       own layers work so, at any number of positions and calls; every other layer that takes one tensor
       (layer norm, embedding …) adds the inner product of its own gradients.
     - "jacobian" forms rows of the whole Jacobian by ``torch.func`` and contracts them; modules that
-      ``torch.func`` can't transform (recurrent ones) get a backward pass a row.
+      ``torch.func`` can't transform (recurrent ones), or whose weights are made of others by hand, get a
+      backward pass a row.
 
     "auto" takes the first where it holds and the second elsewhere. It holds where every parameter acts only
     inside the layer that owns it and inputs do not mix: by construction where dense and elementwise layers
-    follow each other; else this is looked up in a trial run, and one gradient is compared with autograd's.
+    follow each other and none was changed by hand; else this is looked up in a trial run, and one gradient is
+    compared with autograd's.
 
     Parameters
     ----------

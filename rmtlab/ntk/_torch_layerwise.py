@@ -20,20 +20,12 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vjp, vmap
 
-from rmtlab._torch_layers import (
-    ActivationModule,
-    ConvolutionModule,
-    DenseModule,
-    LinearModule,
-    NetworkModule,
-)
+from rmtlab._torch_layers import ConvolutionModule, DenseModule, LinearModule
+from rmtlab.ntk._torch_plain import is_plain
 
 Calls = dict[nn.Module, list[tuple[Tensor, Tensor]]]
 
 _AT_ONCE = 128
-_CONTAINERS = {NetworkModule, nn.ModuleList, nn.Sequential}
-_ELEMENTWISE = {ActivationModule, nn.Identity, nn.ReLU, nn.Tanh, nn.Sigmoid, nn.GELU, nn.SiLU, nn.Softplus}
-_PLAIN = {*_CONTAINERS, *_ELEMENTWISE, DenseModule, nn.Linear}
 
 
 class NotLayerwise(Exception):
@@ -72,9 +64,9 @@ class Outer:
         """A tensor (o, n, …)."""
         return self.b
 
-    def first(self) -> "Outer":
-        """Return the gradients at the first input."""
-        return Outer(self.a[:1], self.b[:, :1])
+    def at(self, i: int) -> "Outer":
+        """Return the gradients at one input."""
+        return Outer(self.a[i : i + 1], self.b[:, i : i + 1])
 
     @property
     def size(self) -> int:
@@ -107,9 +99,9 @@ class Rows:
         """A tensor (o, n, …)."""
         return self.g
 
-    def first(self) -> "Rows":
-        """Return the gradients at the first input."""
-        return Rows(self.g[:, :1])
+    def at(self, i: int) -> "Rows":
+        """Return the gradients at one input."""
+        return Rows(self.g[:, i : i + 1])
 
     @property
     def size(self) -> int:
@@ -186,7 +178,7 @@ class Size:
 
 @dataclass(frozen=True)
 class Probe:
-    """What the identity takes, and the gradients at the inputs on which it was tried."""
+    """What the identity takes, and the gradients at the inputs on which that was found out."""
 
     size: Size
     inputs: int
@@ -194,7 +186,7 @@ class Probe:
 
 
 def probe(module: nn.Module, x: Tensor, memory: float) -> Probe | None:
-    """Try the identity on all inputs if they are few, else on two; None where it does not hold."""
+    """Use the identity on all inputs if they are few, else on two; None where it does not hold."""
     try:
         try:
             return _tried(module, x if len(x) <= _AT_ONCE else x[:2], memory / 4)
@@ -208,8 +200,7 @@ def _tried(module: nn.Module, x: Tensor, memory: float) -> Probe | None:
     found, out = _with_outputs(module, x, memory)
     if not _is_known(module) and not _acts_alone(module, x, out):
         return None
-    first = {layer: block.first() for layer, block in found.items()}
-    if not _is_plain(module) and not _holds(module, gram(first, first)[:, 0, :, 0], out):
+    if not is_plain(module) and not _holds(module, found, out):
         return None
     item = out.element_size()
     size = Size(
@@ -220,23 +211,26 @@ def _tried(module: nn.Module, x: Tensor, memory: float) -> Probe | None:
     return Probe(size, len(x), found)
 
 
-def _holds(module: nn.Module, theta: Tensor, out: Tensor) -> bool:
-    """Compare the first input's kernel with the square of one honest gradient, of a mixture of its outputs."""
+def _holds(module: nn.Module, found: Gradients, out: Tensor) -> bool:
+    """Compare the kernel of one input with the square of an honest gradient, of a mixture of its outputs.
+
+    Of the input for which most comes back to the layers; where nothing does, nothing is known.
+    """
+    lively = sum(
+        block.example.detach().square().transpose(0, 1).flatten(1).sum(1) for block in found.values()
+    )
+    i = int(torch.as_tensor(lively).argmax())
+    there = {layer: block.at(i) for layer, block in found.items()}
+    theta = gram(there, there)[:, 0, :, 0].detach()
     mix = torch.linspace(1.0, 2.0, out.shape[1], dtype=out.dtype, device=out.device)
     trained = [p for p in module.parameters() if p.requires_grad]
     with torch.enable_grad():
-        mixture = out[0] @ mix
-    gradient = torch.autograd.grad(mixture, trained, allow_unused=True, materialize_grads=True)
-    honest = sum(float(g.flatten() @ g.flatten()) for g in gradient)
-    return abs(float(mix @ theta.detach() @ mix) - honest) <= torch.finfo(out.dtype).eps ** 0.6 * honest
-
-
-def _is_plain(module: nn.Module) -> bool:
-    """Whether the identity holds by construction: dense and elementwise layers in a row, as they were made."""
-    return all(
-        type(m) in _PLAIN and not (m._forward_hooks or m._forward_pre_hooks or "forward" in vars(m))
-        for m in module.modules()
+        mixture = out[i] @ mix
+    gradient = torch.autograd.grad(
+        mixture, trained, retain_graph=True, allow_unused=True, materialize_grads=True
     )
+    honest = sum(float(g.flatten() @ g.flatten()) for g in gradient)
+    return honest > 0 and abs(float(mix @ theta @ mix) - honest) <= torch.finfo(out.dtype).eps ** 0.6 * honest
 
 
 def _is_known(module: nn.Module) -> bool:
@@ -378,4 +372,4 @@ def _own_rows(layer: nn.Module, a: Tensor, b: Tensor) -> Tensor:
         (pulled,) = vmap(pull)(errors)
         return torch.cat([g.reshape(len(g), -1) for g in pulled.values()], 1)
 
-    return vmap(of_one, in_dims=(0, 1), out_dims=1)(a, b).detach()
+    return vmap(of_one, in_dims=(0, 1))(a, b).transpose(0, 1).detach()

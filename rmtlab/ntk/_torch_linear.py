@@ -6,7 +6,9 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call, jvp
+from torch.func import jvp
+
+from rmtlab.ntk._torch_call import replaceable
 
 with warnings.catch_warnings(action="ignore"):
     # Torch loads its rules for tangents at their first use, and warns of its own code as it does so.
@@ -28,5 +30,6 @@ class LinearizedModule(nn.Module):
         """Return the expansion's value for whatever the module takes."""
         at = {name: self.origin.get_parameter(name) for name in self._names}
         toward = dict(zip(self._names, self.displacement, strict=True))
-        value, change = jvp(lambda theta: functional_call(self.origin, theta, args), (at,), (toward,))[:2]
+        call = replaceable(self.origin)
+        value, change = jvp(lambda theta: call(theta, args), (at,), (toward,))[:2]
         return value + change
