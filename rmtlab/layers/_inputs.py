@@ -10,12 +10,14 @@ from rmtlab.layers._rows import Pairs, Rows
 from rmtlab.layers._twins import Twins
 
 _NEAR = 1e-3  # gaps below it are formed from the difference of the directions
+_APART = 0.01  # the kernels tell larger gaps as well
+_LARGEST = 2.0**400  # squares of what is larger, or smaller than its inverse, may leave float64
 _CHUNK = 1 << 20
 
 
 @dataclass(frozen=True, eq=False)
 class Inputs:
-    """Checked inputs x = size·scaled, with a power of two for size, so that no square leaves float64.
+    """Checked inputs x = size·scaled, with a power of two for size, mostly 1, so that no square leaves float64.
 
     `scaled` has the shape (n, d) or (n, p, d); `size`, the length of scaled, and the second moment
     |x|²/d have (n,) or (n, p).
@@ -36,8 +38,10 @@ class Inputs:
             raise ValueError(f"{name} must have 2 axes or more, but its shape is {x.shape}. {hint}")
         positions = x.shape[2:]
         x = np.ascontiguousarray(np.moveaxis(x.reshape(*x.shape[:2], -1), 1, -1)) if positions else x
-        size = np.ldexp(1.0, np.frexp(np.max(np.abs(x), axis=-1))[1] - 1)
-        scaled = x / size[..., None]
+        largest = np.maximum(x.max(axis=-1), -x.min(axis=-1))
+        usual = (largest == 0) | ((largest < _LARGEST) & (largest > 1 / _LARGEST))
+        size = np.where(usual, 1.0, np.ldexp(1.0, np.frexp(largest)[1] - 1))
+        scaled = x if usual.all() else x / size[..., None]
         square = np.einsum("...d,...d->...", scaled, scaled)
         with np.errstate(over="ignore"):
             moment = size * (size * (square / x.shape[-1]))
@@ -99,12 +103,23 @@ def pairs(first: Inputs, second: Inputs, one: Rows, two: Rows, *, one_pass: bool
     else:
         gram = np.moveaxis(np.moveaxis(u, 1, 0) @ np.moveaxis(v, 1, 0).mT, 0, -1).copy()
     found = Pairs(gram, np.zeros_like(gram), None, one_pass, all_pairs)
-    _tell_gap(found, first, second)
+    if _are_apart(gram, first, second):
+        found.tell(one, two)
+    else:
+        _tell_gap(found, first, second)
     _scale(found, first, second)
     found.set_own(one)
     if all_pairs:
         found.twins = Twins.of_inputs(found, first, second, one, two)
     return found
+
+
+def _are_apart(gram: np.ndarray, first: Inputs, second: Inputs) -> bool:
+    """Say whether a glance tells that no two inputs are nearly parallel, given the products of the scaled ones."""
+    if first.positions:
+        return False
+    least = first.length.min() * second.length.min()
+    return bool(max(gram.max(), -gram.min()) < (1 - _APART) * least)
 
 
 def _tell_gap(found: Pairs, first: Inputs, second: Inputs) -> None:
@@ -123,8 +138,9 @@ def _tell_gap(found: Pairs, first: Inputs, second: Inputs) -> None:
 def _scale(found: Pairs, first: Inputs, second: Inputs) -> None:
     """Make second moments of the products of the scaled inputs."""
     found.nngp /= first.features
-    found.nngp *= found.first(first.size)
-    found.nngp *= found.second(second.size)
+    for size, side in ((first.size, found.first), (second.size, found.second)):
+        if (size != 1).any():
+            found.nngp *= side(size)
 
 
 def _sharpen(found: Pairs, first: Inputs, second: Inputs) -> None:

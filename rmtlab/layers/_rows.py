@@ -275,9 +275,9 @@ def shrink_correlations(pairs: Pairs, before: tuple[Rows, Rows], after: tuple[Ro
 def drawn_together(before: tuple[Rows, Rows], scale: float, shift: float) -> bool:
     """Say whether K → scale·K + shift makes all signals nearly equal: mostly the first denies it already."""
     most = shift / _DRAWN
-    return all(
-        scale * rows.variance.item(0) < most and scale * float(rows.variance.max()) < most for rows in before
-    )
+    if scale * before[0].variance.item(0) >= most:
+        return False
+    return all(scale * float(rows.variance.max()) < most for rows in before)
 
 
 def add_common(

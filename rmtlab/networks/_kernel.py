@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 _PAIRS = 40_000  # of inputs and positions in a block: its arrays stay in the cache
 _PAIRS_ON_DEVICE = 1 << 24
-_APART = 0.01
 _MEND = "Scale the inputs, or take float64, a smaller weight_var or a smaller depth."
 
 
@@ -172,10 +171,10 @@ def compute(
 
 def _settle(pairs: Pairs, one: Rows, two: Rows) -> None:
     """Let the kernels tell the gap where no input is nearly parallel to another."""
-    if pairs.one_pass and pairs.all_pairs:
+    if pairs.told or (pairs.one_pass and pairs.all_pairs):
         return
     pairs.close(1.0)
-    if pairs.gap.min() > _APART:
+    if pairs.gap.min() > _inputs._APART:
         pairs.tell(one, two)
     else:
         pairs.close()
