@@ -317,11 +317,10 @@ def chain():
 
 
 def with_method(name):
-    module, owner = chain(), None
-    norm = module[0].weight.norm
+    module = chain()
     owner = module if name == "forward" else module[1]
     before = getattr(owner, name)
-    setattr(owner, name, lambda *x: before(*x) * norm())
+    setattr(owner, name, lambda *x: before(*x) * module[0].weight.norm())
     return module
 
 
@@ -379,19 +378,33 @@ def test_dense_layers_that_were_changed_are_tried(name):
         ntk.empirical(module, normal(4), method="layerwise")
 
 
-@pytest.mark.parametrize(
-    "module", [clipped(), bent_by(lambda _: lambda z: z - z.mean(0))], ids=["clipped", "mixing"]
-)
-def test_changed_errors_and_inputs_that_meet_in_an_activation_are_seen(module):
-    """Evidence: contract; neither gradients that a hook changes nor inputs that mix are taken by construction."""
+def dead_at_first():
+    """A weight acts outside its layer, and the first input of `normal` is the only one of which nothing comes out."""
+
+    class Sparse(Reused):
+        def forward(self, x):
+            return super().forward(x) * (x[:, :1] != normal(4)[0, 0])
+
+    torch.manual_seed(0)
+    return Sparse().double()
+
+
+def mixing():
+    return bent_by(lambda _: lambda z: z - z.mean(0))
+
+
+@pytest.mark.parametrize("make", [clipped, mixing, dead_at_first])
+def test_what_brute_force_does_not_know_or_see_at_once_is_refused(make):
+    """Evidence: contract; errors that a hook changes, inputs that meet in an activation, and a first input that is
+    silent about a weight that acts elsewhere, while the others are not."""
     with pytest.raises(ValueError, match="layer-wise identity does not hold"):
-        ntk.empirical(module, normal(4), method="layerwise")
+        ntk.empirical(make(), normal(4), method="layerwise")
 
 
 def test_a_parameter_that_does_not_act_is_no_trouble():
-    """Evidence: brute force; beside layers that act, with more inputs than go at once."""
+    """Evidence: contract; the kernel is that of the layers that act, with more inputs than go at once."""
 
-    class Root(Shared):
+    class Root(nn.Module):
         def __init__(self):
             super().__init__()
             self.temperature, self.body = nn.Parameter(torch.ones(1)), chain()

@@ -94,7 +94,10 @@ def same_form(first: Inputs, second: Inputs) -> None:
 
 
 def pairs(first: Inputs, second: Inputs, one: Rows, two: Rows, *, one_pass: bool, all_pairs: bool) -> Pairs:
-    """Return second moments, zero tangent kernel and gaps of every pair, and twins where they are followed."""
+    """Return second moments, zero tangent kernel and gaps of every pair, and twins where they are followed.
+
+    Where no input is nearly parallel to another, the kernels tell the gaps.
+    """
     u, v = first.scaled, second.scaled
     if not first.positions:
         gram = u @ v.T
@@ -103,14 +106,16 @@ def pairs(first: Inputs, second: Inputs, one: Rows, two: Rows, *, one_pass: bool
     else:
         gram = np.moveaxis(np.moveaxis(u, 1, 0) @ np.moveaxis(v, 1, 0).mT, 0, -1).copy()
     found = Pairs(gram, np.zeros_like(gram), None, one_pass, all_pairs)
-    if _are_apart(gram, first, second):
-        found.tell(one, two)
-    else:
+    apart = _are_apart(gram, first, second)
+    if not apart:
         _tell_gap(found, first, second)
+        apart = not (one_pass and all_pairs) and bool(found.gap.min() > _APART)
     _scale(found, first, second)
     found.set_own(one)
     if all_pairs:
         found.twins = Twins.of_inputs(found, first, second, one, two)
+    if apart:
+        found.tell(one, two)
     return found
 
 
@@ -123,7 +128,10 @@ def _are_apart(gram: np.ndarray, first: Inputs, second: Inputs) -> bool:
 
 
 def _tell_gap(found: Pairs, first: Inputs, second: Inputs) -> None:
-    """Form the gap from the products of the scaled inputs and, where it is small, from their directions."""
+    """Form the gap from the products of the scaled inputs and, where it is small, from their directions.
+
+    In one pass the gap of an input to itself is left at 1.
+    """
     inverse1, inverse2 = (1 / np.where(x.length > 0, x.length, np.inf) for x in (first, second))
     found.gap = np.abs(found.nngp)
     found.gap *= found.product(-inverse1, inverse2)

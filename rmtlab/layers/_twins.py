@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rmtlab.layers._rows import Pairs, Rows, as_numpy
+from rmtlab.layers._rows import Pairs, Rows, as_numpy, in_double
 
 if TYPE_CHECKING:
     from rmtlab.layers._base import Layer
@@ -158,7 +158,7 @@ class Twins:
         """Return ⟨u₊, u₊⟩, ⟨u₊, u₋⟩ and ⟨u₋, u₋⟩ for u± = (u + v)/2 ± M(u − v)/2, with M/2 given."""
         ratio, left, right = self.ratio[:, None, None], half[:, :, None], half[:, None, :]
         one, two = before[0].moment[self.i], ratio**2 * before[1].moment[self.j]
-        cross = ratio * as_numpy(pairs.nngp[self.i, self.j]).astype(np.float64)
+        cross = ratio * in_double(pairs.nngp[self.i, self.j])
         middle = (one + cross + cross.mT + two) / 4
         slope = (one - cross + cross.mT - two) / 2
         first, second, bend = left * slope.mT, slope * right, left * self.gram * right

@@ -80,7 +80,6 @@ class _Plan:
         first = self.places[0]
         ends = one.rows, two.rows
         pairs = _inputs.pairs(one.inputs, two.inputs, *ends, one_pass=one_pass, all_pairs=first.all_pairs)
-        _settle(pairs, *ends)
         if one_pass and not first.all_pairs:
             pairs.fold()
         backend.adopt(pairs)
@@ -167,17 +166,6 @@ def compute(
                         result[j, i] = part.T
         _refuse_infinite(nngp, ntk)
     return Kernel(nngp, ntk)
-
-
-def _settle(pairs: Pairs, one: Rows, two: Rows) -> None:
-    """Let the kernels tell the gap where no input is nearly parallel to another."""
-    if pairs.told or (pairs.one_pass and pairs.all_pairs):
-        return
-    pairs.close(1.0)
-    if pairs.gap.min() > _inputs._APART:
-        pairs.tell(one, two)
-    else:
-        pairs.close()
 
 
 def narrow(pairs: Pairs) -> None:

@@ -18,9 +18,10 @@ from math import inf, sqrt
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call, vjp, vmap
+from torch.func import vjp, vmap
 
 from rmtlab._torch_layers import ConvolutionModule, DenseModule, LinearModule
+from rmtlab.ntk._torch_call import replaceable
 from rmtlab.ntk._torch_plain import is_plain
 
 Calls = dict[nn.Module, list[tuple[Tensor, Tensor]]]
@@ -366,9 +367,10 @@ def _own_rows(layer: nn.Module, a: Tensor, b: Tensor) -> Tensor:
     Layers inside it keep theirs, which ask for gradients: the result is cut off from them.
     """
     trained = {name: p.detach() for name, p in layer._parameters.items() if p is not None and p.requires_grad}
+    call = replaceable(layer)
 
     def of_one(signal: Tensor, errors: Tensor) -> Tensor:
-        pull = vjp(lambda p: functional_call(layer, p, (signal[None],))[0], trained)[1]
+        pull = vjp(lambda p: call(p, (signal[None],))[0], trained)[1]
         (pulled,) = vmap(pull)(errors)
         return torch.cat([g.reshape(len(g), -1) for g in pulled.values()], 1)
 

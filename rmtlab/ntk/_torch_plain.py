@@ -1,6 +1,5 @@
 """Modules for which the layer-wise identity holds by construction: dense and elementwise layers, as they were made."""
 
-import torch
 from torch import nn
 from torch.nn.modules.module import _has_any_global_hook
 
@@ -15,13 +14,14 @@ _HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_
 def is_plain(module: nn.Module) -> bool:
     """Say whether a module is made of such layers alone, and nobody has put a hand to one."""
     return not _has_any_global_hook() and all(
-        _is_known(m) and not any(getattr(m, hooks) for hooks in _HOOKS) and not _is_shadowed(m)
+        _is_as_made(m) and not any(getattr(m, hooks) for hooks in _HOOKS) and not _is_shadowed(m)
         for m in module.modules()
     )
 
 
-def _is_known(m: nn.Module) -> bool:
-    if isinstance(m, ActivationModule) and not isinstance(m.activation, activations.Activation):
+def _is_as_made(m: nn.Module) -> bool:
+    """Say whether a layer is of a known kind, and holds what that kind is made with."""
+    if type(m) is ActivationModule and not isinstance(m.activation, activations.Activation):
         return False
     if type(m) in _CONTAINERS | _ELEMENTWISE:
         return not m._parameters
@@ -31,14 +31,12 @@ def _is_known(m: nn.Module) -> bool:
 
 
 def _owns_its_parameters(m: nn.Module) -> bool:
-    """Say whether weight and bias are parameters of their own and nothing else, the bias perhaps missing."""
-    made = m._parameters.keys() <= {"weight", "bias"} and "weight" in m._parameters
-    found = [p for p in m._parameters.values() if p is not None]
-    return (
-        made
-        and vars(m).get("bias") is None
-        and all(type(p) is torch.nn.Parameter and not p._backward_hooks for p in found)
+    """Say whether weight and bias are parameters of the layer, its only ones; the bias may be missing."""
+    only = "weight" in m._parameters and m._parameters.keys() <= {"weight", "bias"}
+    plain = all(
+        p is None or (type(p) is nn.Parameter and not p._backward_hooks) for p in m._parameters.values()
     )
+    return only and plain and vars(m).get("bias") is None
 
 
 def _is_shadowed(m: nn.Module) -> bool:
